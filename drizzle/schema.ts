@@ -1,0 +1,446 @@
+/**
+ * drizzle/schema — every table of Volley, in the order data meets them.
+ *
+ * Promises: this file and drizzle/migrations say the same (a house test compares them). Every index
+ *           names the query that needs it. Row types of the stores are inferred from here.
+ * Sizing:   `recipients`, `deliveries` and `events` are the big ones: think of 10 M rows each.
+ *           Everything the hot path updates is narrow, and the wide facts are append-only.
+ * See:      DESIGN.md "States and commit points"; src/kernel/ids.ts for the public form of ids.
+ */
+import { sql } from 'drizzle-orm';
+import {
+  bigint,
+  boolean,
+  customType,
+  date,
+  index,
+  integer,
+  jsonb,
+  pgEnum,
+  pgTable,
+  primaryKey,
+  smallint,
+  text,
+  timestamp,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core';
+
+const bytea = customType<{ data: Uint8Array }>({ dataType: () => 'bytea' });
+const identity = () => bigint({ mode: 'bigint' }).primaryKey().generatedAlwaysAsIdentity();
+const int8 = () => bigint({ mode: 'bigint' });
+const at = () => timestamp({ withTimezone: true });
+const createdAt = () => at().notNull().defaultNow();
+
+// --- who may call -------------------------------------------------------------------------------
+
+export const apiKeys = pgTable('api_keys', {
+  id: identity(),
+  name: text().notNull(),
+  /** SHA-256 of the whole key; the key itself is shown once and never stored. */
+  hash: bytea().notNull().unique(),
+  /** First characters, so that an operator can tell keys apart. */
+  hint: text().notNull(),
+  scopes: text().array().notNull(),
+  createdAt: createdAt(),
+  revokedAt: at(),
+});
+
+/** One row per `Idempotency-Key` seen; purged after 24 h. */
+export const idempotencyKeys = pgTable(
+  'idempotency_keys',
+  {
+    apiKeyId: int8().notNull(),
+    route: text().notNull(),
+    key: text().notNull(),
+    /** SHA-256 of the request body; null while a streamed body is still arriving. */
+    fingerprint: bytea(),
+    /** null while the first request is still running. */
+    status: smallint(),
+    body: text(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.apiKeyId, t.route, t.key] }),
+    index('idempotency_keys_created_at').on(t.createdAt),
+  ],
+);
+
+// --- who sends ----------------------------------------------------------------------------------
+
+export const senders = pgTable('senders', {
+  id: identity(),
+  fromAddress: text().notNull(),
+  displayName: text().notNull(),
+  /** ASCII domain of `fromAddress`: the DKIM d=, and a suppression scope. */
+  domain: text().notNull(),
+  bounceDomain: text().notNull(),
+  unsubscribeBaseUrl: text(),
+  createdAt: createdAt(),
+});
+
+/** Several per sender: an RSA and an Ed25519 key are made with it; rotation adds more. */
+export const dkimKeys = pgTable(
+  'dkim_keys',
+  {
+    id: identity(),
+    senderId: int8()
+      .notNull()
+      .references(() => senders.id),
+    selector: text().notNull(),
+    /** `rsa-sha256` or `ed25519-sha256` (RFC 8463). */
+    algorithm: text().notNull(),
+    /** PKCS#8 PEM, AES-256-GCM under a key derived from VOLLEY_SECRET. */
+    privateKeySealed: bytea().notNull(),
+    /** The p= value of the DNS record. */
+    publicKey: text().notNull(),
+    active: boolean().notNull().default(true),
+    createdAt: createdAt(),
+  },
+  (t) => [uniqueIndex('dkim_keys_sender_selector').on(t.senderId, t.selector)],
+);
+
+// --- what is sent -------------------------------------------------------------------------------
+
+/** Immutable: a changed template is a new content row, a campaign freezes the row it started with. */
+export const contents = pgTable('contents', {
+  id: identity(),
+  subject: text().notNull(),
+  /** `mjml` or `html`: the language of `source`. */
+  format: text().notNull(),
+  source: text().notNull(),
+  /** Handlebars HTML, MJML already compiled. */
+  html: text().notNull(),
+  /** Handlebars text part, as given or made from the HTML. */
+  text: text().notNull(),
+  /** Names of the variables used, dotted, sorted. Empty: the same for all recipients. */
+  variables: text().array().notNull(),
+  createdAt: createdAt(),
+});
+
+export const templates = pgTable('templates', {
+  id: identity(),
+  name: text().notNull(),
+  contentId: int8()
+    .notNull()
+    .references(() => contents.id),
+  createdAt: createdAt(),
+});
+
+export const streamEnum = pgEnum('stream', ['transactional', 'statement', 'marketing']);
+export const deliveryModeEnum = pgEnum('delivery_mode', ['auto', 'single_copy', 'parallel']);
+export const ambiguityPolicyEnum = pgEnum('ambiguity_policy', ['hold', 'retry', 'assume_accepted']);
+export const campaignStateEnum = pgEnum('campaign_state', [
+  'draft',
+  'expanding',
+  'sending',
+  'paused',
+  'cancelling',
+  'completed',
+  'cancelled',
+]);
+
+export const campaigns = pgTable(
+  'campaigns',
+  {
+    id: identity(),
+    name: text().notNull(),
+    senderId: int8()
+      .notNull()
+      .references(() => senders.id),
+    contentId: int8()
+      .notNull()
+      .references(() => contents.id),
+    stream: streamEnum().notNull(),
+    mode: deliveryModeEnum().notNull(),
+    ttlSeconds: integer().notNull(),
+    ambiguityPolicy: ambiguityPolicyEnum().notNull(),
+    state: campaignStateEnum().notNull().default('draft'),
+    /** Rows in `recipients`: the left side of the balance. Set by each upload's commit. */
+    recipientCount: int8()
+      .notNull()
+      .default(sql`0`),
+    /** Expansion: deliveries take the ids [firstDeliveryId, firstDeliveryId + recipientCount). */
+    firstDeliveryId: int8(),
+    /** How many recipients are expanded, and the (domain, id) of the last one: the restart point. */
+    expandedCount: int8()
+      .notNull()
+      .default(sql`0`),
+    expandedDomain: text(),
+    expandedRecipientId: int8(),
+    createdAt: createdAt(),
+    startedAt: at(),
+    /** startedAt + ttlSeconds: no attempt begins after it. */
+    expiresAt: at(),
+    finishedAt: at(),
+  },
+  // The dispatcher lists the campaigns in work; the others are history and must cost nothing.
+  (t) => [
+    index('campaigns_in_work')
+      .on(t.id)
+      .where(sql`state in ('expanding', 'sending', 'paused', 'cancelling')`),
+  ],
+);
+
+// --- to whom ------------------------------------------------------------------------------------
+
+export const recipients = pgTable(
+  'recipients',
+  {
+    id: identity(),
+    campaignId: int8().notNull(),
+    /** As it goes into RCPT TO: local part as given, domain lower case ASCII (punycode). */
+    address: text().notNull(),
+    /** What deduplication and suppression compare (src/kernel/address.ts). */
+    addressKey: text().notNull(),
+    /** Domain part of `address`. */
+    domain: text().notNull(),
+    name: text(),
+    /** All other columns of the row; null when there are none. */
+    variables: jsonb().$type<Record<string, unknown>>(),
+  },
+  (t) => [
+    // Duplicates inside a campaign are refused here, whatever upload they come in.
+    uniqueIndex('recipients_campaign_address').on(t.campaignId, t.addressKey),
+    // Expansion walks this: one destination domain after the other.
+    index('recipients_campaign_domain').on(t.campaignId, t.domain, t.id),
+  ],
+);
+
+export const uploads = pgTable(
+  'uploads',
+  {
+    id: identity(),
+    campaignId: int8().notNull(),
+    accepted: integer().notNull(),
+    duplicate: integer().notNull(),
+    invalid: integer().notNull(),
+    /** Of the accepted: already on the suppression list. They stay recipients and are not sent. */
+    suppressed: integer().notNull(),
+    createdAt: createdAt(),
+  },
+  (t) => [index('uploads_campaign').on(t.campaignId, t.id)],
+);
+
+export const uploadRejects = pgTable(
+  'upload_rejects',
+  {
+    uploadId: int8().notNull(),
+    /** 1-based data row of the upload (a CSV header is not counted). */
+    rowNumber: integer().notNull(),
+    /** As it came, cut to 320 characters. */
+    input: text().notNull(),
+    code: text().notNull(),
+    reason: text().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.uploadId, t.rowNumber] })],
+);
+
+// --- the work -----------------------------------------------------------------------------------
+
+/**
+ * pending: nothing final is known. sending: the final dot may have been sent (the write-ahead mark;
+ * counts as pending in the balance). The others are final; `ambiguous` ends by policy or by hand.
+ */
+export const deliveryStateEnum = pgEnum('delivery_state', [
+  'pending',
+  'sending',
+  'accepted',
+  'bounced',
+  'expired',
+  'suppressed',
+  'cancelled',
+  'ambiguous',
+]);
+
+/** Narrow: the only big table that is updated. Ids of one campaign are one range, domains in order. */
+export const deliveries = pgTable(
+  'deliveries',
+  {
+    id: int8().primaryKey(),
+    campaignId: int8().notNull(),
+    recipientId: int8().notNull(),
+    state: deliveryStateEnum().notNull(),
+    attempts: smallint().notNull().default(0),
+    /** Bounce class of the last failure (docs/bounces.md); null after an acceptance. */
+    class: text(),
+    /** Not before; null: at once. */
+    nextAttemptAt: at(),
+  },
+  // GET deliveries?state=, and `campaign verify` counts with an index-only scan.
+  (t) => [index('deliveries_campaign_state').on(t.campaignId, t.state, t.id)],
+);
+
+export const batchStateEnum = pgEnum('batch_state', ['ready', 'waiting', 'claimed', 'done']);
+
+/**
+ * The queue. A batch owns the deliveries [firstDeliveryId, lastDeliveryId] of one campaign and one
+ * destination domain. ready: due now. waiting: due at `dueAt`. claimed: leased by `owner`.
+ */
+export const batches = pgTable(
+  'batches',
+  {
+    id: identity(),
+    campaignId: int8().notNull(),
+    domain: text().notNull(),
+    firstDeliveryId: int8().notNull(),
+    lastDeliveryId: int8().notNull(),
+    state: batchStateEnum().notNull().default('ready'),
+    dueAt: createdAt(),
+    owner: text(),
+    leaseUntil: at(),
+  },
+  (t) => [
+    // The claim: walks the domains of a campaign that have a batch ready.
+    index('batches_ready')
+      .on(t.campaignId, t.domain, t.id)
+      .where(sql`state = 'ready'`),
+    // The timer: waiting batches that fall due.
+    index('batches_waiting')
+      .on(t.dueAt)
+      .where(sql`state = 'waiting'`),
+    // The reaper (leases that ran out), heartbeat and drain (by owner).
+    index('batches_claimed')
+      .on(t.leaseUntil)
+      .where(sql`state = 'claimed'`),
+    // Deliveries of one domain, DSN attribution, and "is anything left?" at the end of a campaign.
+    index('batches_campaign_domain').on(t.campaignId, t.domain, t.firstDeliveryId),
+    index('batches_open')
+      .on(t.campaignId)
+      .where(sql`state <> 'done'`),
+  ],
+);
+
+// --- what happened ------------------------------------------------------------------------------
+
+/** Append-only facts (src/kernel/events.ts is the vocabulary). SMTP columns are of `delivery.*`. */
+export const events = pgTable(
+  'events',
+  {
+    id: identity(),
+    at: createdAt(),
+    kind: text().notNull(),
+    campaignId: int8(),
+    deliveryId: int8(),
+    class: text(),
+    /** Which classification rule decided. */
+    rule: text(),
+    attempt: smallint(),
+    /** Stage of the SMTP conversation that decided (src/mta/outcome.ts). */
+    stage: text(),
+    mxHost: text(),
+    mxAddress: text(),
+    replyCode: smallint(),
+    enhancedCode: text(),
+    replyText: text(),
+    /** `TLSv1.3 TLS_AES_256_GCM_SHA384`, or null in clear. */
+    tls: text(),
+    durationMs: integer(),
+    data: jsonb().$type<Record<string, unknown>>(),
+  },
+  (t) => [
+    index('events_delivery')
+      .on(t.deliveryId, t.id)
+      .where(sql`delivery_id is not null`),
+    index('events_campaign_kind').on(t.campaignId, t.kind, t.id),
+  ],
+);
+
+/** Reports read this: per campaign, day, domain, kind and class, kept by the writers of events. */
+export const dailyRollups = pgTable(
+  'daily_rollups',
+  {
+    campaignId: int8().notNull(),
+    day: date().notNull(),
+    domain: text().notNull(),
+    kind: text().notNull(),
+    /** Empty when the kind has no class. */
+    class: text().notNull().default(''),
+    count: int8().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.campaignId, t.day, t.domain, t.kind, t.class] }),
+    index('daily_rollups_day').on(t.day),
+  ],
+);
+
+/** The balance and the timeline read this: small whatever the list (one row per minute and kind). */
+export const minuteRollups = pgTable(
+  'minute_rollups',
+  {
+    campaignId: int8().notNull(),
+    minute: at().notNull(),
+    kind: text().notNull(),
+    count: int8().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.campaignId, t.minute, t.kind] })],
+);
+
+// --- what comes back ----------------------------------------------------------------------------
+
+/** Every message the bounce listener said 250 to, once. */
+export const inboundMessages = pgTable(
+  'inbound_messages',
+  {
+    id: identity(),
+    receivedAt: createdAt(),
+    /** SHA-256 of envelope recipient and message: the same message twice is one row. */
+    fingerprint: bytea().notNull().unique(),
+    envelopeSender: text().notNull(),
+    envelopeRecipient: text().notNull(),
+    /** bounce | feedback | autoreply | delivered | none | postmaster */
+    kind: text().notNull(),
+    campaignId: int8(),
+    deliveryId: int8(),
+    /** First 64 KiB, as received. */
+    raw: bytea().notNull(),
+  },
+  (t) => [index('inbound_messages_delivery').on(t.deliveryId)],
+);
+
+export const suppressionReasonEnum = pgEnum('suppression_reason', [
+  'hard_bounce',
+  'soft_bounce_limit',
+  'complaint',
+  'unsubscribe',
+  'manual',
+  'invalid',
+  'policy',
+]);
+export const suppressionScopeEnum = pgEnum('suppression_scope', ['global', 'sender', 'stream']);
+
+/** Rows are never deleted: a release sets `releasedAt`, so the history stays. */
+export const suppressions = pgTable(
+  'suppressions',
+  {
+    id: identity(),
+    /** An address key, as recipients.addressKey. */
+    addressKey: text().notNull(),
+    scope: suppressionScopeEnum().notNull().default('global'),
+    /** Sender domain or stream name; empty for global. */
+    scopeValue: text().notNull().default(''),
+    reason: suppressionReasonEnum().notNull(),
+    /** recipient | operator | import | system */
+    origin: text().notNull(),
+    /** The SMTP reply, DSN text or note that justifies it. */
+    evidence: text(),
+    campaignId: int8(),
+    deliveryId: int8(),
+    createdAt: createdAt(),
+    expiresAt: at(),
+    releasedAt: at(),
+    releasedBy: text(),
+  },
+  (t) => [
+    // Expansion, claim and check look an address up here; one live row per address and scope.
+    uniqueIndex('suppressions_live')
+      .on(t.addressKey, t.scope, t.scopeValue)
+      .where(sql`released_at is null`),
+    index('suppressions_address').on(t.addressKey, t.id),
+  ],
+);
+
+/** Small settled values: the claim of the next delivery id, the encrypted-secret check. */
+export const counters = pgTable('counters', {
+  name: text().primaryKey(),
+  value: int8().notNull(),
+});

@@ -1,0 +1,46 @@
+/**
+ * kernel/events — the one vocabulary of what can happen. Rows of `events` carry these kinds.
+ *
+ * Promises: append-only facts. A late bounce is a new event; it never rewrites what SMTP said.
+ *           Kinds that name a delivery state are written in the transaction that sets the state.
+ * See:      drizzle/schema.ts (events, rollups), DESIGN.md "States and commit points".
+ */
+export const DELIVERY_EVENT_KINDS = [
+  'delivery.accepted',
+  'delivery.deferred',
+  'delivery.bounced',
+  'delivery.expired',
+  'delivery.suppressed',
+  'delivery.cancelled',
+  'delivery.ambiguous',
+  'delivery.resolved',
+] as const;
+
+export const EVENT_KINDS = [
+  ...DELIVERY_EVENT_KINDS,
+  /** A DSN said that an accepted message failed after all. */
+  'bounce.late',
+  /** A DSN about something else than failure (delay, relay, success), or one that names nobody. */
+  'bounce.notice',
+  'feedback.complaint',
+  'recipient.unsubscribed',
+  'suppression.added',
+  'suppression.released',
+  'campaign.started',
+  'campaign.expanded',
+  'campaign.paused',
+  'campaign.resumed',
+  'campaign.cancelled',
+  'campaign.completed',
+] as const;
+
+export type DeliveryEventKind = (typeof DELIVERY_EVENT_KINDS)[number];
+export type EventKind = (typeof EVENT_KINDS)[number];
+
+/** Postgres channels; payloads are short strings. */
+export const CHANNELS = {
+  /** Payload: campaign id. Its state changed, or it has new work. */
+  campaigns: 'volley_campaigns',
+  /** Payload: address key, or `*` for "many, read the table". A suppression was added. */
+  suppressions: 'volley_suppressions',
+} as const;

@@ -1,0 +1,174 @@
+/**
+ * kernel/settings — every setting of Volley: its name, its variable, its default, its meaning.
+ *
+ * Promises: this table is the only list. `volley config` prints it, the README's table is compared
+ *           with it by a house test, kernel/config.ts reads values through it.
+ * Never:    reads the environment (config.ts does).
+ */
+import { hostname } from 'node:os';
+import { z } from 'zod';
+import { LOG_LEVELS } from './log.ts';
+
+export interface Setting<T> {
+  env: string;
+  meaning: string;
+  secret?: true;
+  /** What the README prints when the default depends on the machine. */
+  defaultText?: string;
+  schema: z.ZodType<T>;
+}
+
+const integer = (min: number, max: number, fallback: number) =>
+  z.coerce.number().int().min(min).max(max).default(fallback);
+const port = (fallback: number) => integer(0, 65_535, fallback);
+
+/** `a=b,c=d`, or an object in the file. */
+const routes = z
+  .preprocess(
+    (value) => {
+      if (typeof value !== 'string') return value ?? {};
+      const pairs = value.split(',').filter((pair) => pair.trim() !== '');
+      return Object.fromEntries(
+        pairs.map((pair) => {
+          const at = pair.indexOf('=');
+          return [pair.slice(0, at).trim().toLowerCase(), pair.slice(at + 1).trim()];
+        }),
+      );
+    },
+    z.record(z.string().min(1), z.string().regex(/^\S+:\d{1,5}$/, 'must be host:port')),
+  )
+  .default({});
+
+/** `300,900`, or a list in the file. */
+const list = <T extends z.ZodType>(item: T) =>
+  z.preprocess((value) => {
+    if (typeof value !== 'string') return value;
+    return value
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== '');
+  }, z.array(item));
+
+function setting<T>(env: string, schema: z.ZodType<T>, meaning: string, more = {}): Setting<T> {
+  return { env, schema, meaning, ...more };
+}
+
+export const SETTINGS = {
+  dataDir: setting(
+    'VOLLEY_DATA_DIR',
+    z.string().min(1).default('.volley'),
+    'Folder of the embedded PostgreSQL and the generated secret',
+  ),
+  databaseUrl: setting(
+    'DATABASE_URL',
+    z
+      .string()
+      .regex(/^postgres(ql)?:\/\//, 'must start with postgres://')
+      .optional(),
+    'PostgreSQL (>= 15) to use instead of the embedded one',
+    { secret: true },
+  ),
+  databasePoolSize: setting(
+    'VOLLEY_DATABASE_POOL_SIZE',
+    integer(4, 200, 16),
+    'Connections to PostgreSQL of this process',
+  ),
+  secret: setting(
+    'VOLLEY_SECRET',
+    z.string().min(32, 'must have at least 32 characters').optional(),
+    'Signs VERP addresses and links, seals DKIM keys; generated into the data folder when unset',
+    { secret: true },
+  ),
+  previousSecrets: setting(
+    'VOLLEY_PREVIOUS_SECRETS',
+    list(z.string().min(32)).default([]),
+    'Former values of VOLLEY_SECRET, newest first, whose bounces and links still count',
+    { secret: true },
+  ),
+  apiHost: setting('VOLLEY_API_HOST', z.string().min(1).default('127.0.0.1'), 'API address'),
+  apiPort: setting('VOLLEY_API_PORT', port(8080), 'API port'),
+  bounceHost: setting(
+    'VOLLEY_BOUNCE_HOST',
+    z.string().min(1).default('127.0.0.1'),
+    'Bounce listener address',
+  ),
+  bouncePort: setting('VOLLEY_BOUNCE_PORT', port(2525), 'Bounce listener port'),
+  bounceMaxMessageBytes: setting(
+    'VOLLEY_BOUNCE_MAX_MESSAGE_BYTES',
+    integer(65_536, 104_857_600, 10_485_760),
+    'Largest message the bounce listener takes, bytes',
+  ),
+  heloName: setting(
+    'VOLLEY_HELO_NAME',
+    z.string().min(1).default(hostname()),
+    'Name in EHLO; should resolve to the sending address',
+    { defaultText: "the machine's host name" },
+  ),
+  dnsServer: setting(
+    'VOLLEY_DNS_SERVER',
+    z
+      .string()
+      .regex(/^[^\s:]+:\d{1,5}$/, 'must be address:port')
+      .optional(),
+    'DNS server for MX and address look-ups',
+    { defaultText: "the system's" },
+  ),
+  routes: setting(
+    'VOLLEY_ROUTES',
+    routes,
+    'Static routes instead of MX: domain=host:port, comma separated; * for all the others',
+  ),
+  maxConnections: setting(
+    'VOLLEY_MAX_CONNECTIONS',
+    integer(1, 20_000, 500),
+    'SMTP connections of this process at one time',
+  ),
+  maxConnectionsPerDestination: setting(
+    'VOLLEY_MAX_CONNECTIONS_PER_DESTINATION',
+    integer(1, 1_000, 10),
+    'SMTP connections to one destination domain at one time',
+  ),
+  maxMessagesPerConnection: setting(
+    'VOLLEY_MAX_MESSAGES_PER_CONNECTION',
+    integer(1, 100_000, 100),
+    'Transactions before a connection is closed',
+  ),
+  maxRecipientsPerCopy: setting(
+    'VOLLEY_MAX_RECIPIENTS_PER_COPY',
+    integer(1, 1_000, 50),
+    'RCPT commands in one transaction of single-copy delivery',
+  ),
+  batchSize: setting(
+    'VOLLEY_BATCH_SIZE',
+    integer(1, 1_000, 100),
+    'Recipients in one batch of one destination domain',
+  ),
+  connectTimeoutSeconds: setting(
+    'VOLLEY_CONNECT_TIMEOUT_SECONDS',
+    integer(1, 300, 30),
+    'How long a TCP connection may take',
+  ),
+  retryScheduleSeconds: setting(
+    'VOLLEY_RETRY_SCHEDULE_SECONDS',
+    list(z.coerce.number().int().min(1).max(86_400)).default([
+      300, 900, 1_800, 3_600, 7_200, 14_400, 21_600,
+    ]),
+    'Waits after the first, second, ... temporary failure; the last one repeats until the ttl',
+  ),
+  leaseSeconds: setting(
+    'VOLLEY_LEASE_SECONDS',
+    integer(5, 600, 30),
+    'How long a dead process keeps its batches',
+  ),
+  drainSeconds: setting(
+    'VOLLEY_DRAIN_SECONDS',
+    integer(1, 3_600, 30),
+    'How long Ctrl-C waits for messages on the wire',
+  ),
+  logLevel: setting('VOLLEY_LOG_LEVEL', z.enum(LOG_LEVELS).default('info'), 'Least level logged'),
+} as const;
+
+export type SettingName = keyof typeof SETTINGS;
+export type Config = {
+  readonly [K in SettingName]: (typeof SETTINGS)[K] extends Setting<infer T> ? T : never;
+};

@@ -1,0 +1,62 @@
+/**
+ * mta/transaction — what the mta is asked to do: the contract between the scheduler and the wire.
+ *
+ * One Transaction is one MAIL / RCPT... / DATA. A DeliveryRequest is a pull-source of transactions
+ * for one destination domain. Pulling is the back-pressure: a lane (one connection's worth of work)
+ * pulls the next transaction when it is free to send it, so that nothing is rendered early and
+ * nothing is begun after the source says it is over.
+ */
+import type { RecipientOutcome } from './outcome.ts';
+
+export interface TransactionRecipient {
+  /** The delivery id; comes back in the outcome. */
+  id: bigint;
+  /** For RCPT TO, without brackets: `User@xn--fiqs8s.example`. */
+  address: string;
+}
+
+export interface Transaction {
+  /** For MAIL FROM, without brackets; empty for the null sender. */
+  envelopeSender: string;
+  /** DSN ENVID (RFC 3461), plain; xtext-encoded by the mta. */
+  envelopeId: string | null;
+  /** At least one, all of the request's domain. */
+  recipients: readonly TransactionRecipient[];
+  /** The whole message, CRLF lines, signed, 7-bit safe, not dot-stuffed. */
+  message: Uint8Array;
+  /**
+   * The write-ahead mark: resolves once it is durable that the final dot of this transaction may be
+   * sent. The mta awaits it before it writes the dot (it runs beside MAIL, RCPT and DATA); when it
+   * rejects, the mta does not send the dot, resets, and the outcomes are `deferred` / `aborted`.
+   */
+  marked: Promise<void>;
+}
+
+export interface DeliveryRequest {
+  /** Destination domain, ASCII. */
+  domain: string;
+  /** How many connections this request may use at one time; the site's own cap applies as well. */
+  maxLanes: number;
+  /** The next transaction, or null when there are no more (for now and for this request). */
+  next(): Promise<Transaction | null>;
+  /** Called once for every recipient of every transaction pulled. Must not throw. */
+  onOutcome(outcome: RecipientOutcome): void;
+  /**
+   * When the site cannot be used at all (DNS, connect), nothing is pulled for it: the mta reports
+   * the failure once through here and `deliver` resolves. The scheduler defers or rejects all that
+   * is left of the request with it.
+   */
+  onSiteFailure(failure: SiteFailure): void;
+}
+
+/** The outcome of everything that was not pulled, without a recipient. */
+export type SiteFailure = Omit<RecipientOutcome, 'recipientId'>;
+
+export interface Mta {
+  /** Resolves when every transaction pulled has its outcomes. Never rejects. */
+  deliver(request: DeliveryRequest): Promise<void>;
+  /** Connections open now, over all sites. */
+  openConnections(): number;
+  /** QUITs idle connections; running requests end by their own sources. Then resolves. */
+  close(): Promise<void>;
+}
