@@ -1,0 +1,112 @@
+/**
+ * bounce/classify — one reply or reason in, one class out.
+ *
+ * The order is the point: what the text says (rules), then the enhanced status code, then the three
+ * digits. QQ's `550 Ip frequency limited` is a throttle although it is a 5xx.
+ *
+ * Promises: pure and total: every text gets a verdict, `unknown` when nothing fits.
+ *           `permanent` is never true for what a later attempt or a repair at our side can heal
+ *           (RECOVERABLE), unless a rule says so.
+ * Never:    decides about suppression (policy.ts does, from `fault` of the class).
+ * See:      rules/ (the data), rules/enhanced.ts, docs/bounces.md.
+ */
+import { invariant } from '../kernel/errors.ts';
+import type { BounceClass, ReplyText, Verdict } from './classes.ts';
+import { codesIn, replyText, type Codes } from './reply-text.ts';
+import { compileRules, type Matcher } from './rules/compile.ts';
+import { ENHANCED, THREE_DIGITS } from './rules/enhanced.ts';
+import { BUILTIN_RULES } from './rules/index.ts';
+import type { Rule } from './rules/rule.ts';
+
+export type Classifier = (reply: ReplyText) => Verdict;
+
+export type ClassifierResult = { ok: true; classify: Classifier } | { ok: false; faults: string[] };
+
+/** Not final whatever the first digit was. */
+const RECOVERABLE: ReadonlySet<BounceClass> = new Set([
+  'rate_limited',
+  'greylisted',
+  'network',
+  'full',
+]);
+
+/** `own` rules (an operator's) are tried before the built-in ones. */
+export function createClassifier(own: readonly Rule[] = []): ClassifierResult {
+  const compiled = compileRules([...own, ...BUILTIN_RULES]);
+  if (!compiled.ok) return compiled;
+  const { matcher } = compiled;
+  return { ok: true, classify: (reply) => verdictOf(matcher, reply) };
+}
+
+/** With the built-in rules. */
+export const classify: Classifier = builtinClassifier();
+
+function builtinClassifier(): Classifier {
+  const result = createClassifier();
+  invariant(result.ok, result.ok ? '' : result.faults.join('; '));
+  return result.classify;
+}
+
+function verdictOf(matcher: Matcher, reply: ReplyText): Verdict {
+  const text = replyText(reply.text);
+  const codes = codesOf(reply, text);
+  const rule = matcher.match(withCodes(codes, text));
+  if (rule !== null) {
+    return {
+      class: rule.class,
+      permanent: rule.permanent ?? permanentByCodes(rule.class, codes),
+      rule: rule.id,
+    };
+  }
+  return byEnhanced(codes) ?? byThreeDigits(codes);
+}
+
+function codesOf(reply: ReplyText, text: string): Codes {
+  const inText = codesIn(text);
+  return {
+    code: reply.code ?? inText.code,
+    enhanced: informative(reply.enhanced) ? reply.enhanced : (inText.enhanced ?? reply.enhanced),
+  };
+}
+
+/** `5.0.0` says no more than the first digit. */
+function informative(enhanced: string | null): boolean {
+  return enhanced !== null && !/^\d\.0\.0$/.test(enhanced);
+}
+
+/** Rules may ask for codes; the text of a Reply comes without them. */
+function withCodes(codes: Codes, text: string): string {
+  const missing: string[] = [];
+  if (codes.code !== null && !text.includes(String(codes.code))) missing.push(String(codes.code));
+  if (codes.enhanced !== null && !text.includes(codes.enhanced)) missing.push(codes.enhanced);
+  return missing.length === 0 ? text : `${missing.join(' ')} ${text}`;
+}
+
+function permanentByCodes(name: BounceClass, codes: Codes): boolean {
+  if (RECOVERABLE.has(name)) return false;
+  if (codes.code !== null) return codes.code >= 500;
+  if (codes.enhanced !== null) return codes.enhanced.startsWith('5');
+  return true;
+}
+
+function byEnhanced(codes: Codes): Verdict | null {
+  const { enhanced } = codes;
+  if (enhanced === null || !informative(enhanced)) return null;
+  const [, subject = '', detail = ''] = enhanced.split('.');
+  const name = ENHANCED[`${subject}.${detail}`] ?? ENHANCED[subject];
+  if (name === undefined || name === 'unknown') return null;
+  return {
+    class: name,
+    permanent: permanentByCodes(name, codes),
+    rule: `enhanced:${enhanced}`,
+  };
+}
+
+function byThreeDigits(codes: Codes): Verdict {
+  if (codes.code === null) {
+    const permanent = codes.enhanced?.startsWith('5') ?? false;
+    return { class: 'unknown', permanent, rule: 'none' };
+  }
+  const name = THREE_DIGITS[codes.code] ?? 'unknown';
+  return { class: name, permanent: permanentByCodes(name, codes), rule: `code:${codes.code}` };
+}
