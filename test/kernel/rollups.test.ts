@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest';
+import { addToRollups } from '../../src/kernel/rollups/store.ts';
+import type { RollupRow } from '../../src/kernel/rollups/store.ts';
+import { useDatabase } from '../harness/database.ts';
+
+const database = useDatabase();
+const at = new Date('2026-03-01T23:59:30.123Z');
+
+function row(campaignId: bigint, over: Partial<RollupRow> = {}): RollupRow {
+  return {
+    campaignId,
+    at,
+    domain: 'a.example',
+    kind: 'delivery.bounced',
+    class: 'full',
+    count: 1,
+    ...over,
+  };
+}
+
+test('the same key is summed, within one call and over calls', async () => {
+  await addToRollups(database.sql, [row(1n), row(1n, { count: 2 }), row(1n, { class: 'content' })]);
+  await addToRollups(database.sql, [row(1n, { domain: 'b.example' }), row(1n)]);
+
+  expect(
+    await database.sql`select day::text, domain, kind, class, count from daily_rollups
+      where campaign_id = 1 order by domain, class`,
+  ).toEqual([
+    {
+      day: '2026-03-01',
+      domain: 'a.example',
+      kind: 'delivery.bounced',
+      class: 'content',
+      count: 1n,
+    },
+    { day: '2026-03-01', domain: 'a.example', kind: 'delivery.bounced', class: 'full', count: 4n },
+    { day: '2026-03-01', domain: 'b.example', kind: 'delivery.bounced', class: 'full', count: 1n },
+  ]);
+  expect(
+    await database.sql`select minute, kind, count from minute_rollups where campaign_id = 1`,
+  ).toEqual([{ minute: new Date('2026-03-01T23:59:00Z'), kind: 'delivery.bounced', count: 6n }]);
+});
+
+test('no rows: nothing happens', async () => {
+  await addToRollups(database.sql, []);
+});
+
+test('writers with the same rows in other orders never deadlock, and nothing is lost', async () => {
+  const domains = Array.from({ length: 40 }, (_, i) => `d${i}.example`);
+  const rows = domains.flatMap((domain) => [
+    row(2n, { domain }),
+    row(2n, { domain, kind: 'delivery.accepted', class: '' }),
+  ]);
+  await Promise.all(
+    Array.from({ length: 24 }, (_, i) =>
+      database.sql.begin((tx) => addToRollups(tx, i % 2 === 0 ? rows : rows.toReversed())),
+    ),
+  );
+  expect(
+    await database.sql`select kind, sum(count)::int as n from daily_rollups where campaign_id = 2
+      group by kind order by kind`,
+  ).toEqual([
+    { kind: 'delivery.accepted', n: 24 * 40 },
+    { kind: 'delivery.bounced', n: 24 * 40 },
+  ]);
+});
