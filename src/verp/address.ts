@@ -1,0 +1,55 @@
+/**
+ * verp/address — where what comes back is sent to: signed addresses on a bounce domain.
+ *
+ *     b+<token>@bounce.example      envelope sender: bounces (delivery or batch token)
+ *     u+<token>@bounce.example      List-Unsubscribe: mailto
+ *     fbl+<token>@bounce.example    feedback loops (CFBL-Address, RFC 9477)
+ *
+ * Pure. Promises: local part <= 64 octets (RFC 5321 4.5.3.1.1). `parseReturnAddress` takes the address
+ *           as mail systems give it back: any case, a trailing dot, a U-label domain.
+ * Never:    says that a token is good: verp/token.ts does.
+ */
+import { asciiDomain } from '../kernel/address.ts';
+import type { TokenKind } from './token.ts';
+
+export type ReturnPurpose = 'bounce' | 'unsubscribe' | 'feedback';
+
+export interface ReturnAddress {
+  purpose: ReturnPurpose;
+  /** Lower case, not verified. */
+  token: string;
+  /** Lower-case ASCII. */
+  domain: string;
+}
+
+const PREFIXES: Record<ReturnPurpose, string> = { bounce: 'b', unsubscribe: 'u', feedback: 'fbl' };
+const LOCAL_PART = /^(b|u|fbl)\+([a-z2-7]{1,60})$/i;
+
+/** Which kinds of token each address may carry. */
+export const KINDS_OF_PURPOSE: Record<ReturnPurpose, readonly TokenKind[]> = {
+  bounce: ['delivery', 'batch'],
+  unsubscribe: ['unsubscribe', 'unsubscribe_batch'],
+  feedback: ['feedback'],
+};
+
+export function bounceAddress(token: string, domain: string): string {
+  return `${PREFIXES.bounce}+${token}@${domain}`;
+}
+
+export function unsubscribeAddress(token: string, domain: string): string {
+  return `${PREFIXES.unsubscribe}+${token}@${domain}`;
+}
+
+export function feedbackAddress(token: string, domain: string): string {
+  return `${PREFIXES.feedback}+${token}@${domain}`;
+}
+
+export function parseReturnAddress(address: string): ReturnAddress | null {
+  const at = address.lastIndexOf('@');
+  const parts = LOCAL_PART.exec(address.slice(0, Math.max(at, 0)));
+  const domain = asciiDomain(address.slice(at + 1));
+  if (parts === null || domain === null) return null;
+  const prefix = (parts[1] ?? '').toLowerCase();
+  const purpose = prefix === 'b' ? 'bounce' : prefix === 'u' ? 'unsubscribe' : 'feedback';
+  return { purpose, token: (parts[2] ?? '').toLowerCase(), domain };
+}
