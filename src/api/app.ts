@@ -1,0 +1,100 @@
+/**
+ * api/app — the HTTP API, put together: what every request passes, and the routes.
+ *
+ * Promises: every answer has X-Request-Id and the security headers; every error is a problem
+ *           document; an unknown path is 404, a known path with another method 405 with `Allow`.
+ * Never:    holds a cookie, answers a foreign origin (no CORS), changes anything on GET or HEAD.
+ * See:      gate.ts (key, scope, Idempotency-Key, body), routes/ (one file per resource).
+ */
+import { randomBytes } from 'node:crypto';
+import { methodNotAllowed } from 'hono/method-not-allowed';
+import { requestId } from 'hono/request-id';
+import { secureHeaders } from 'hono/secure-headers';
+import type { CampaignDeps } from '../campaigns/deps.ts';
+import { AppError } from '../kernel/errors.ts';
+import type { Logger } from '../kernel/log.ts';
+import { createAuthenticate } from './auth.ts';
+import { docsRoutes } from './docs.ts';
+import { createGate } from './gate.ts';
+import { documentOf } from './openapi.ts';
+import { createErrorHandler, problemResponse } from './problem.ts';
+import { BODY_LIMITS } from './request-body.ts';
+import type { BodyLimits } from './request-body.ts';
+import { createRouter } from './router.ts';
+import type { ApiRouter } from './router.ts';
+import { campaignRoutes } from './routes/campaigns.ts';
+import { healthRoutes } from './routes/health.ts';
+import type { Readiness } from './routes/health.ts';
+import { lifecycleRoutes } from './routes/lifecycle.ts';
+import { senderRoutes } from './routes/senders.ts';
+import { templateRoutes } from './routes/templates.ts';
+import { createSlots } from './slots.ts';
+
+export interface ApiDeps {
+  campaigns: CampaignDeps;
+  logger: Logger;
+  /** Of Volley, for the OpenAPI document. */
+  version: string;
+  /** Whether this process can do its work: database, migrations, bounce listener. */
+  ready: () => Promise<Readiness>;
+  /** Uploads, imports and exports at one time; each holds a database connection. */
+  maxStreams?: number;
+  bodyLimits?: BodyLimits;
+}
+
+const MAX_STREAMS = 4;
+
+export function createApi(deps: ApiDeps): ApiRouter {
+  const { sql, clock } = deps.campaigns;
+  const slots = createSlots(deps.maxStreams ?? MAX_STREAMS);
+  const bodyLimits = deps.bodyLimits ?? BODY_LIMITS;
+  const authenticate = createAuthenticate(sql, clock);
+  const gate = createGate({ sql, logger: deps.logger, authenticate, slots, bodyLimits });
+
+  const app = createRouter();
+  useHeaders(app);
+  app.use(
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed: (c, methods) => {
+        c.header('Allow', methods.join(', '));
+        return problemResponse(c, new AppError('method_not_allowed', `use ${methods.join(', ')}`));
+      },
+    }),
+  );
+  app.onError(createErrorHandler(deps.logger));
+  app.notFound((c) => problemResponse(c, new AppError('not_found', 'no such path')));
+
+  app.route('/', senderRoutes(gate, deps.campaigns));
+  app.route('/', templateRoutes(gate, deps.campaigns));
+  app.route('/', campaignRoutes(gate, deps.campaigns));
+  app.route('/', lifecycleRoutes(gate, deps.campaigns));
+  app.route('/', healthRoutes(gate, deps.ready));
+  app.route(
+    '/',
+    docsRoutes(() => documentOf(app, deps.version)),
+  );
+  return app;
+}
+
+function useHeaders(app: ApiRouter): void {
+  app.use(
+    requestId({
+      limitLength: 64,
+      generator: () => `req_${randomBytes(12).toString('base64url')}`,
+    }),
+  );
+  app.use(
+    secureHeaders({
+      // TLS ends in front of us; who ends it knows whether to promise it.
+      strictTransportSecurity: false,
+      xFrameOptions: 'DENY',
+      contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+      overwrite: false,
+    }),
+  );
+  app.use(async (c, next) => {
+    await next();
+    if (!c.res.headers.has('Cache-Control')) c.res.headers.set('Cache-Control', 'no-store');
+  });
+}

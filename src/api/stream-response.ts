@@ -1,0 +1,85 @@
+/**
+ * api/stream-response — an answer of any length, sent as fast as the client reads it.
+ *
+ * Promises: the first piece is made before the status goes out, so that a failure at the start is a
+ *           problem document. A client that stops reading for `stallTimeoutMs`, or goes away, ends
+ *           the source (and its database cursor) and gives the slot back.
+ * Fails:    after the start an error can only cut the connection: the client sees an incomplete
+ *           transfer, never a complete-looking half. The log has the reason.
+ */
+import type { Context } from 'hono';
+import type { Logger } from '../kernel/log.ts';
+import type { ApiEnv } from './environment.ts';
+import type { Slots } from './slots.ts';
+
+export interface StreamDeps {
+  slots: Slots;
+  logger: Logger;
+  stallTimeoutMs: number;
+}
+
+export async function streamResponse(
+  c: Context<ApiEnv>,
+  deps: StreamDeps,
+  pieces: AsyncIterable<string>,
+  headers: Record<string, string>,
+): Promise<Response> {
+  // Nobody would read the body of a HEAD, nor tell us that it is not wanted.
+  if (c.req.method === 'HEAD') return c.body(null, 200, headers);
+  const release = deps.slots.take();
+  const source = pieces[Symbol.asyncIterator]();
+  try {
+    const first = await source.next();
+    return c.body(toStream(source, first, deps, release), 200, headers);
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+function toStream(
+  source: AsyncIterator<string>,
+  first: IteratorResult<string>,
+  deps: StreamDeps,
+  release: () => void,
+): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  let waiting: IteratorResult<string> | null = first;
+  let stall: NodeJS.Timeout | undefined;
+
+  const end = async (reason: unknown): Promise<void> => {
+    clearTimeout(stall);
+    release();
+    try {
+      await source.return?.();
+    } catch (error) {
+      deps.logger.warn({ err: error, reason }, 'closing the source of an answer failed');
+    }
+  };
+
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      stall = setTimeout(() => {
+        controller.error(new Error('the client stopped reading'));
+        void end('stalled');
+      }, deps.stallTimeoutMs);
+    },
+    async pull(controller) {
+      stall?.refresh();
+      try {
+        const piece = waiting ?? (await source.next());
+        waiting = null;
+        if (piece.done === true) {
+          await end('finished');
+          controller.close();
+        } else controller.enqueue(encoder.encode(piece.value));
+      } catch (error) {
+        deps.logger.error({ err: error }, 'an answer was cut off');
+        await end('failed');
+        // Not the error itself: node-server writes its message to the client.
+        controller.error(new Error('the answer was cut off'));
+      }
+    },
+    cancel: end,
+  });
+}

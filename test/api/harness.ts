@@ -1,0 +1,152 @@
+/**
+ * api/harness — the API over a fresh database, called in the process, as a key of each scope.
+ *
+ *     const api = useApi();
+ *     const { status, body } = await api.post('/v1/senders', { ... }, { as: 'admin' });
+ */
+import { beforeAll } from 'vitest';
+import { createApi } from '../../src/api/app.ts';
+import type { ApiDeps } from '../../src/api/app.ts';
+import { createKey } from '../../src/api/keys.ts';
+import type { ApiRouter } from '../../src/api/router.ts';
+import { SCOPES } from '../../src/api/scopes.ts';
+import type { Scope } from '../../src/api/scopes.ts';
+import { systemClock } from '../../src/kernel/clock.ts';
+import { createLogger } from '../../src/kernel/log.ts';
+import { useDatabase } from '../harness/database.ts';
+import type { TestDatabase } from '../harness/database.ts';
+
+/** `null`: without a key. */
+export interface CallOptions {
+  as?: Scope | null;
+  headers?: Record<string, string>;
+}
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  /** Parsed when it is JSON, else the text. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests look into bodies of all shapes
+  body: any;
+}
+
+export interface TestApi {
+  readonly app: ApiRouter;
+  readonly database: TestDatabase;
+  readonly keys: Record<Scope, string>;
+  /** Jobs that use cases asked for, as `expand 7`. */
+  readonly jobs: string[];
+  readonly deps: ApiDeps;
+  get(path: string, options?: CallOptions): Promise<Answer>;
+  post(path: string, body?: unknown, options?: CallOptions): Promise<Answer>;
+  call(method: string, path: string, init?: RequestInit, options?: CallOptions): Promise<Answer>;
+}
+
+export const SECRET = 'a secret of the tests, 32 characters and more';
+
+export function useApi(change: (deps: ApiDeps) => Partial<ApiDeps> = () => ({})): TestApi {
+  const database = useDatabase();
+  const jobs: string[] = [];
+  const keys = {} as Record<Scope, string>;
+  let app: ApiRouter | undefined;
+  let deps: ApiDeps | undefined;
+
+  beforeAll(async () => {
+    for (const scope of SCOPES) {
+      keys[scope] = (await createKey(database.sql, { name: scope, scopes: [scope] })).key;
+    }
+    deps = testDeps(database, jobs);
+    deps = { ...deps, ...change(deps) };
+    app = createApi(deps);
+  });
+
+  const api: TestApi = {
+    get app() {
+      if (app === undefined) throw new Error('useApi: only inside a test');
+      return app;
+    },
+    get deps() {
+      if (deps === undefined) throw new Error('useApi: only inside a test');
+      return deps;
+    },
+    database,
+    keys,
+    jobs,
+    get: (path, options) => api.call('GET', path, {}, options),
+    post(path, body, options) {
+      const init =
+        body === undefined
+          ? {}
+          : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } };
+      return api.call('POST', path, init, options);
+    },
+    async call(method, path, init = {}, { as = 'admin', headers = {} } = {}) {
+      const all = new Headers(init.headers);
+      if (as !== null) all.set('Authorization', `Bearer ${keys[as]}`);
+      for (const [name, value] of Object.entries(headers)) all.set(name, value);
+      const response = await api.app.request(path, { ...init, method, headers: all });
+      const text = await response.text();
+      const isJson = /json/.test(response.headers.get('Content-Type') ?? '') && text !== '';
+      const body: unknown = isJson ? JSON.parse(text) : text;
+      return { status: response.status, headers: response.headers, body };
+    },
+  };
+  return api;
+}
+
+export function testDeps(database: TestDatabase, jobs: string[] = []): ApiDeps {
+  return {
+    campaigns: {
+      sql: database.sql,
+      clock: systemClock,
+      secret: SECRET,
+      previousSecrets: [],
+      jobs: {
+        async enqueueExpansion(_tx, id) {
+          jobs.push(`expand ${id}`);
+        },
+        async enqueueCancellation(_tx, id) {
+          jobs.push(`cancel ${id}`);
+        },
+      },
+    },
+    logger: createLogger('warn'),
+    version: '0.0.0',
+    ready: async () => ({ database: true, migrations: true, bounceListener: true }),
+  };
+}
+
+export const NEW_SENDER = {
+  from_address: 'news@example.com',
+  display_name: 'Example',
+  bounce_domain: 'bounce.example.com',
+  unsubscribe_base_url: 'https://mail.example.com',
+};
+
+export const NEW_TEMPLATE = {
+  name: 'Statement',
+  subject: 'Statement for {{month}}',
+  format: 'html',
+  source: '<p>Dear {{name}}, here it is.</p>',
+};
+
+/** A draft for `sender` with inline content. */
+export function newCampaign(senderId: string, more: Record<string, unknown> = {}) {
+  return {
+    name: 'March',
+    sender_id: senderId,
+    content: { subject: 'Hello', format: 'html', source: '<p>Hello {{name}}</p>' },
+    stream: 'transactional',
+    ...more,
+  };
+}
+
+export async function createSender(api: TestApi): Promise<string> {
+  const { body } = await api.post('/v1/senders', NEW_SENDER);
+  return String(body.id);
+}
+
+export async function createCampaign(api: TestApi, more: Record<string, unknown> = {}) {
+  const { body } = await api.post('/v1/campaigns', newCampaign(await createSender(api), more));
+  return String(body.id);
+}
