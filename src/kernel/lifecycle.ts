@@ -39,6 +39,19 @@ export function createResourceStack(): ResourceStack {
   };
 }
 
+/** Waits for `work`, but no longer than `timeoutMs`; answers whether it ended in time. */
+export async function within(timeoutMs: number, work: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), timeoutMs);
+  });
+  try {
+    return await Promise.race([work.then(() => true), patience]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** A loop that runs `step` until stopped; `wake` cuts the pause short. Errors go to `onError`. */
 export interface Loop {
   wake(): void;

@@ -118,6 +118,7 @@ export const SETTINGS = {
     routes,
     'Static routes instead of MX: domain=host:port, comma separated; * for all the others',
   ),
+  smtpPort: setting('VOLLEY_SMTP_PORT', port(25), 'Port of the receivers that MX records name'),
   maxConnections: setting(
     'VOLLEY_MAX_CONNECTIONS',
     integer(1, 20_000, 500),

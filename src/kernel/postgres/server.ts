@@ -79,7 +79,7 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions): Promi
   if (account !== null) chownSync(socketDir, account.uid, account.gid);
   const settings = { ...SETTINGS, unix_socket_directories: socketDir, ...options.settings };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const url = `postgres://${USER}@localhost/${USER}?host=${encodeURIComponent(socketDir)}`;
+  const url = socketUrl(socketDir);
   const child = launch(binaries.postgres, ['-D', cluster, ...flags], account);
   try {
     const lock = await awaitReady(socketDir, child);
@@ -130,6 +130,10 @@ function launch(program: string, args: string[], account: Account | null): Launc
     env: { LC_ALL: 'C', PATH: '/usr/bin:/bin', TZ: 'UTC' },
     ...(account === null ? {} : { uid: account.uid, gid: account.gid }),
   });
+  // Whatever ends this process short of SIGKILL takes the server with it, without a checkpoint.
+  const quit = (): boolean => child.kill('SIGQUIT');
+  process.once('exit', quit);
+  child.once('exit', () => process.off('exit', quit));
   child.on('error', (error) => (tail += error.message));
   child.stderr.on('data', (chunk: Buffer) => (tail = (tail + chunk.toString()).slice(-2_000)));
   return { process: child, lastWords: () => tail.trim() };
@@ -187,18 +191,41 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Ends the server that a killed Volley left behind; refuses when its Volley is alive. */
-async function stopOrphan(cluster: string): Promise<void> {
+/** The socket folder and process of the server on `cluster`, when one is alive. */
+function runningServer(cluster: string): { pid: number; socketDir: string } | null {
   const file = join(cluster, 'postmaster.pid');
-  if (!existsSync(file)) return;
+  if (!existsSync(file)) return null;
   const lines = readFileSync(file, 'utf8').split('\n');
   const pid = Number(lines[0]);
   const socketDir = lines[4] ?? '';
-  if (!isAlive(pid) || socketDir === '' || !existsSync(socketDir)) {
-    if (basename(socketDir).startsWith(SOCKET_PREFIX))
-      rmSync(socketDir, { recursive: true, force: true });
-    return;
+  if (isAlive(pid) && socketDir !== '' && existsSync(socketDir)) return { pid, socketDir };
+  // The machine or the whole process tree was killed: its socket folder is ours to tidy up.
+  if (basename(socketDir).startsWith(SOCKET_PREFIX)) {
+    rmSync(socketDir, { recursive: true, force: true });
   }
+  return null;
+}
+
+/** The address of the embedded server that a running Volley owns, or null when there is none. */
+export async function findRunningServer(dataDir: string): Promise<string | null> {
+  const found = runningServer(placeCluster(dataDir, serverAccount()));
+  if (found === null) return null;
+  const lock = await takeLock(found.socketDir).catch(() => undefined);
+  if (lock === null) return socketUrl(found.socketDir);
+  // Nobody owns it (its Volley was killed): starting it properly will tidy up.
+  await lock?.end({ timeout: 1 });
+  return null;
+}
+
+function socketUrl(socketDir: string): string {
+  return `postgres://${USER}@localhost/${USER}?host=${encodeURIComponent(socketDir)}`;
+}
+
+/** Ends the server that a killed Volley left behind; refuses when its Volley is alive. */
+async function stopOrphan(cluster: string): Promise<void> {
+  const found = runningServer(cluster);
+  if (found === null) return;
+  const { pid, socketDir } = found;
   let lock: postgres.Sql | null;
   try {
     lock = await takeLock(socketDir);

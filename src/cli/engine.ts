@@ -1,0 +1,126 @@
+/**
+ * cli/engine — the composition root: every part of a running Volley, wired by hand.
+ *
+ * Promises: parts start in the order of their needs and stop backwards. A failure while starting
+ *           stops what was started. `stop` first closes intake (API, bounce listener), then lets the
+ *           messages on the wire end and records them.
+ * Never:    reads the environment, prints, exits. `serve`, `demo` and the scenario tests call it.
+ * See:      DESIGN.md "The way of one message".
+ */
+import { createApi } from '../api/app.ts';
+import { startApi } from '../api/server.ts';
+import { startBounceListener } from '../bounce/listener.ts';
+import type { CampaignDeps } from '../campaigns/deps.ts';
+import { createMessageSource } from '../campaigns/source.ts';
+import { systemClock } from '../kernel/clock.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { Config } from '../kernel/config.ts';
+import { createResourceStack } from '../kernel/lifecycle.ts';
+import type { ResourceStack } from '../kernel/lifecycle.ts';
+import type { Logger } from '../kernel/log.ts';
+import { migrationCount } from '../kernel/postgres/migrate.ts';
+import { createMta } from '../mta/deliver.ts';
+import type { Mta } from '../mta/transaction.ts';
+import { CHUNK_SIZE } from '../scheduler/expand/expand.ts';
+import { startJobs } from '../scheduler/jobs/jobs.ts';
+import { startScheduler } from '../scheduler/scheduler.ts';
+import { createKeyRing } from '../verp/keyring.ts';
+import type { Database } from './database.ts';
+import { checkSecrets } from './secret.ts';
+import type { Secrets } from './secret.ts';
+
+export interface EngineOptions {
+  config: Config;
+  database: Database;
+  secrets: Secrets;
+  log: Logger;
+  clock?: Clock;
+}
+
+export interface Engine {
+  apiPort: number;
+  bouncePort: number;
+  deps: CampaignDeps;
+  /** Batches and connections in memory now. */
+  load(): { batches: number; connections: number };
+  stop(): Promise<void>;
+}
+
+export async function startEngine(options: EngineOptions): Promise<Engine> {
+  const stack = createResourceStack();
+  try {
+    return await assemble(options, stack);
+  } catch (error) {
+    await stack.release();
+    throw error;
+  }
+}
+
+async function assemble(options: EngineOptions, stack: ResourceStack): Promise<Engine> {
+  const { config, database, secrets, log } = options;
+  const { sql } = database;
+  const clock = options.clock ?? systemClock;
+  await checkSecrets(sql, secrets);
+  const jobs = await startJobs(database.url, log);
+  stack.onRelease('job queue', () => jobs.stop());
+  const deps: CampaignDeps = { sql, clock, ...secrets, jobs };
+
+  const mta = createMta(mtaOptions(config, clock, log));
+  stack.onRelease('mta', () => mta.close());
+  const scheduler = await startScheduler({
+    ...config,
+    sql,
+    mta,
+    source: createMessageSource(deps),
+    clock,
+    random: Math.random,
+    log,
+    exclusive: database.exclusive,
+  });
+  stack.onRelease('scheduler', () => scheduler.stop(config.drainSeconds * 1_000));
+  await jobs.work({ sql, clock, batchSize: config.batchSize, chunkSize: CHUNK_SIZE });
+
+  const listener = await startBounceListener(
+    { sql, clock, log, keyRing: createKeyRing([secrets.secret, ...secrets.previousSecrets]) },
+    {
+      host: config.bounceHost,
+      port: config.bouncePort,
+      maxMessageBytes: config.bounceMaxMessageBytes,
+    },
+  );
+  stack.onRelease('bounce listener', () => listener.close());
+  const api = createApi({
+    ...deps,
+    log,
+    ready: async () => ({ bounceListener: true, migrations: migrationCount() }),
+  });
+  const server = await startApi(api, { host: config.apiHost, port: config.apiPort });
+  stack.onRelease('api', () => server.close());
+
+  return {
+    apiPort: server.port,
+    bouncePort: listener.port,
+    deps,
+    load: () => ({ batches: scheduler.running(), connections: mta.openConnections() }),
+    stop: () => stack.release(),
+  };
+}
+
+function mtaOptions(config: Config, clock: Clock, log: Logger): Parameters<typeof createMta>[0] {
+  const [host, port] = (config.dnsServer ?? '').split(':');
+  return {
+    heloName: config.heloName,
+    ...(host === undefined || host === '' ? {} : { dnsServer: { host, port: Number(port) } }),
+    routes: config.routes,
+    smtpPort: config.smtpPort,
+    maxConnections: config.maxConnections,
+    maxConnectionsPerSite: config.maxConnectionsPerDestination,
+    maxMessagesPerConnection: config.maxMessagesPerConnection,
+    connectTimeoutMs: config.connectTimeoutSeconds * 1_000,
+    now: clock,
+    random: Math.random,
+    log,
+  };
+}
+
+export type { Mta };

@@ -1,0 +1,13 @@
+/**
+ * kernel/postgres/arrays — values for `${…}::bigint[]` and the like.
+ *
+ * Why: postgres.js takes the type of an array parameter from its first element, and so announces an
+ *      array of bigint or Date as one bigint or one time. As text, the cast in the statement decides.
+ */
+export function bigints(values: readonly bigint[]): string[] {
+  return values.map(String);
+}
+
+export function times(values: readonly (Date | null)[]): (string | null)[] {
+  return values.map((value) => value?.toISOString() ?? null);
+}

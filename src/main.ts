@@ -1,0 +1,9 @@
+/**
+ * main — the only entry point: runs one command of cli/ and exits with its code.
+ *
+ * The function handed down is for the second Ctrl-C, which ends the process at once.
+ * A user's mistake is one line on stderr and exit code 1; a bug shows its stack and exits with 70.
+ */
+import { runCommandLine } from './cli/command-line.ts';
+
+process.exitCode = await runCommandLine(process.argv.slice(2), (code) => process.exit(code));

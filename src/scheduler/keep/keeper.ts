@@ -1,0 +1,151 @@
+/**
+ * scheduler/keep/keeper — the clockwork beside the dispatcher.
+ *
+ * Every half second: batches that fall due become ready, campaigns past their end expire, campaigns
+ * with nothing open complete. Every third of a lease: our leases are extended, and batches of dead
+ * processes are freed.
+ *
+ * Promises: each turn does a bounded amount of work per transaction and goes on until nothing is
+ *           left. A campaign past its ttl expires in whatever state it is, paused too.
+ */
+import type { Clock } from '../../kernel/clock.ts';
+import { CHANNELS } from '../../kernel/events.ts';
+import type { EventKind } from '../../kernel/events.ts';
+import { startLoop } from '../../kernel/lifecycle.ts';
+import type { Logger } from '../../kernel/log.ts';
+import type { Sql, Tx } from '../../kernel/postgres/connect.ts';
+import { addToRollups } from '../../kernel/rollups/store.ts';
+import type { CampaignsInWork } from '../campaigns-in-work.ts';
+import { appendCampaignEvent, notify } from '../expand/store.ts';
+import { extendLeases, wakeDueBatches } from '../queue/store.ts';
+import { completeCampaigns, endPending, finishCancellation, reapBatches } from './store.ts';
+
+export interface KeeperDeps {
+  sql: Sql;
+  clock: Clock;
+  log: Logger;
+  campaigns: CampaignsInWork;
+  owner: string;
+  leaseSeconds: number;
+  /** New batches may be ready. */
+  onWork: () => void;
+}
+
+const TURN_MS = 500;
+const WAKE_LIMIT = 2_000;
+const END_LIMIT = 500;
+const REAP_LIMIT = 200;
+
+export function startKeeper(deps: KeeperDeps): { stop(): Promise<void> } {
+  const onError = (error: unknown): void => deps.log.error({ err: error }, 'housekeeping failed');
+  const turns = startLoop({ intervalMs: TURN_MS, step: () => takeTurn(deps), onError });
+  const leases = startLoop({
+    intervalMs: (deps.leaseSeconds * 1_000) / 3,
+    step: async () => {
+      await extendLeases(deps.sql, deps.owner, deps.leaseSeconds);
+      await freeAbandoned(deps, { expiredOnly: true });
+    },
+    onError,
+  });
+  return {
+    async stop() {
+      await turns.stop();
+      await leases.stop();
+    },
+  };
+}
+
+async function takeTurn(deps: KeeperDeps): Promise<void> {
+  let woken = 0;
+  do {
+    woken = await wakeDueBatches(deps.sql, WAKE_LIMIT);
+    if (woken > 0) deps.onWork();
+  } while (woken === WAKE_LIMIT);
+  const now = deps.clock();
+  for (const campaign of deps.campaigns.all()) {
+    const over = campaign.state !== 'cancelling' && campaign.expiresAt <= now;
+    if (over) await endAll(deps, campaign.id, 'expired');
+  }
+  await deps.sql.begin(async (tx) => {
+    for (const id of await completeCampaigns(tx)) await announceEnd(tx, 'campaign.completed', id);
+  });
+}
+
+/** Ends what is open and unclaimed, chunk by chunk. */
+export async function endAll(
+  deps: Pick<KeeperDeps, 'sql' | 'clock'>,
+  campaignId: bigint,
+  state: 'expired' | 'cancelled',
+): Promise<void> {
+  for (;;) {
+    const batches = await deps.sql.begin(async (tx) => {
+      const result = await endPending(tx, campaignId, state, END_LIMIT);
+      const rows = result.ended.map((row) => ({
+        ...row,
+        at: deps.clock(),
+        kind: `delivery.${state}` as const,
+        count: Number(row.count),
+      }));
+      if (rows.length > 0) await addToRollups(tx, rows);
+      return result.batches;
+    });
+    if (batches < END_LIMIT) return;
+  }
+}
+
+/** Frees batches of processes that are gone; `expiredOnly: false` when no other process can be. */
+export async function freeAbandoned(
+  deps: Pick<KeeperDeps, 'sql' | 'clock' | 'log' | 'onWork'>,
+  which: { expiredOnly: boolean },
+): Promise<void> {
+  for (;;) {
+    const result = await deps.sql.begin(async (tx) => {
+      const reaped = await reapBatches(tx, which, REAP_LIMIT);
+      const rows = reaped.doubtful.flatMap((row) =>
+        row.policy === 'retry'
+          ? []
+          : [
+              {
+                campaignId: row.campaignId,
+                at: deps.clock(),
+                domain: row.domain,
+                kind:
+                  row.policy === 'hold'
+                    ? ('delivery.ambiguous' as const)
+                    : ('delivery.accepted' as const),
+                class: '',
+                count: Number(row.count),
+              },
+            ],
+      );
+      if (rows.length > 0) await addToRollups(tx, rows);
+      return reaped;
+    });
+    if (result.batches > 0) {
+      const doubtful = result.doubtful.reduce((sum, row) => sum + Number(row.count), 0);
+      deps.log.warn(
+        { batches: result.batches, doubtful },
+        'took over batches of a process that ended',
+      );
+      deps.onWork();
+    }
+    if (result.batches < REAP_LIMIT) return;
+  }
+}
+
+/** cancelling -> cancelled when nothing is open; answers whether it is over. */
+export async function concludeCancellation(
+  deps: Pick<KeeperDeps, 'sql'>,
+  campaignId: bigint,
+): Promise<boolean> {
+  return await deps.sql.begin(async (tx) => {
+    const over = await finishCancellation(tx, campaignId);
+    if (over) await announceEnd(tx, 'campaign.cancelled', campaignId);
+    return over;
+  });
+}
+
+async function announceEnd(tx: Tx, kind: EventKind, campaignId: bigint): Promise<void> {
+  await appendCampaignEvent(tx, kind, campaignId, {});
+  await notify(tx, CHANNELS.campaigns, String(campaignId));
+}

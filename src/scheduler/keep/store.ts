@@ -1,0 +1,129 @@
+/**
+ * scheduler/keep/store — the SQL of housekeeping: what ends without a message being sent.
+ *
+ * Promises: every statement takes unclaimed (or abandoned) batches with `skip locked` and changes
+ *           batches and deliveries together, so several nodes may run it at one time. Each returns
+ *           what it changed, by campaign and domain, for the rollups of the same transaction.
+ */
+import type { Db, Sql, Tx } from '../../kernel/postgres/connect.ts';
+
+export interface Ended {
+  campaignId: bigint;
+  domain: string;
+  class: string;
+  count: bigint;
+}
+
+/**
+ * Ends the pending deliveries of up to `limit` open, unclaimed batches of a campaign as `expired` or
+ * `cancelled`. Expired deliveries get an event each: an operator asks why; cancelled ones share the
+ * campaign's event.
+ */
+export async function endPending(
+  tx: Tx,
+  campaignId: bigint,
+  state: 'expired' | 'cancelled',
+  limit: number,
+): Promise<{ batches: number; ended: Ended[] }> {
+  const rows = await tx<(Ended & { batches: number })[]>`
+    with taken as (
+      select id, domain, first_delivery_id, last_delivery_id from batches
+      where campaign_id = ${campaignId} and state in ('ready', 'waiting')
+      order by id limit ${limit} for update skip locked
+    ), ended as (
+      update deliveries d set state = ${state}::delivery_state, next_attempt_at = null,
+        class = case when ${state} = 'expired' then coalesce(d.class, 'expired') else d.class end
+      from taken b
+      where d.id between b.first_delivery_id and b.last_delivery_id
+        and d.campaign_id = ${campaignId} and d.state = 'pending'
+      returning d.id, d.attempts, d.class, b.domain
+    ), logged as (
+      insert into events (kind, campaign_id, delivery_id, class, attempt)
+      select 'delivery.expired', ${campaignId}, id, class, attempts from ended
+      where ${state} = 'expired'
+    ), closed as (
+      update batches set state = 'done' from taken where batches.id = taken.id
+    )
+    select (select count(*)::int from taken) as batches, e.*
+    from (select 1) one left join (
+      select ${campaignId}::bigint as campaign_id, domain, coalesce(class, '') as class, count(*) as count
+      from ended group by domain, class
+    ) e on true`;
+  const ended = rows.filter((row) => (row.domain as string | null) !== null);
+  return { batches: rows[0]?.batches ?? 0, ended };
+}
+
+export interface Doubtful {
+  campaignId: bigint;
+  domain: string;
+  policy: 'hold' | 'retry' | 'assume_accepted';
+  count: bigint;
+}
+
+/**
+ * Frees batches whose lease ran out (`owner` null), or all that `owner` holds. Deliveries that are
+ * `sending` may be with the receiver: the campaign's policy says what they become.
+ */
+export async function reapBatches(
+  tx: Tx,
+  which: { expiredOnly: boolean },
+  limit: number,
+): Promise<{ batches: number; doubtful: Doubtful[] }> {
+  const rows = await tx<(Doubtful & { batches: number })[]>`
+    with dead as (
+      select b.id, b.campaign_id, b.domain, b.first_delivery_id, b.last_delivery_id,
+        c.ambiguity_policy as policy
+      from batches b join campaigns c on c.id = b.campaign_id
+      where b.state = 'claimed' and (not ${which.expiredOnly} or b.lease_until < now())
+      order by b.lease_until limit ${limit} for update of b skip locked
+    ), doubtful as (
+      update deliveries d set attempts = d.attempts + 1,
+        state = (case b.policy when 'hold' then 'ambiguous' when 'retry' then 'pending'
+          else 'accepted' end)::delivery_state
+      from dead b
+      where d.id between b.first_delivery_id and b.last_delivery_id
+        and d.campaign_id = b.campaign_id and d.state = 'sending'
+      returning d.id, d.attempts, b.campaign_id, b.domain, b.policy
+    ), logged as (
+      insert into events (kind, campaign_id, delivery_id, attempt, stage, reply_text)
+      select 'delivery.ambiguous', campaign_id, id, attempts, 'dot', 'the sending process ended'
+      from doubtful
+    ), freed as (
+      update batches set state = 'ready', owner = null, lease_until = null
+      from dead where batches.id = dead.id
+    )
+    select (select count(*)::int from dead) as batches, e.*
+    from (select 1) one left join (
+      select campaign_id, domain, policy, count(*) as count
+      from doubtful group by campaign_id, domain, policy
+    ) e on true`;
+  const doubtful = rows.filter((row) => (row.domain as string | null) !== null);
+  return { batches: rows[0]?.batches ?? 0, doubtful };
+}
+
+/** sending -> completed where no batch is open; returns the campaigns. */
+export async function completeCampaigns(db: Db): Promise<bigint[]> {
+  const rows = await db<{ id: bigint }[]>`
+    update campaigns c set state = 'completed', finished_at = now()
+    where c.state = 'sending' and not exists (
+      select 1 from batches b where b.campaign_id = c.id and b.state <> 'done')
+    returning c.id`;
+  return rows.map((row) => row.id);
+}
+
+/** cancelling -> cancelled once all is expanded and no batch is open. */
+export async function finishCancellation(db: Db, campaignId: bigint): Promise<boolean> {
+  const result = await db`
+    update campaigns c set state = 'cancelled', finished_at = now()
+    where c.id = ${campaignId} and c.state = 'cancelling'
+      and c.expanded_count = c.recipient_count
+      and not exists (select 1 from batches b where b.campaign_id = c.id and b.state <> 'done')`;
+  return result.count === 1;
+}
+
+export async function campaignState(sql: Sql, campaignId: bigint): Promise<string | undefined> {
+  const [row] = await sql<
+    { state: string }[]
+  >`select state from campaigns where id = ${campaignId}`;
+  return row?.state;
+}

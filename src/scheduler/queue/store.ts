@@ -1,0 +1,169 @@
+/**
+ * scheduler/queue/store — the SQL of the queue: claim, lease, timer, and giving back.
+ *
+ * Promises: a batch has one owner at a time (row locks with `skip locked`, owner and lease in the
+ *           row); every statement that ends or extends a claim names the owner in its `where`.
+ * Relies on: the partial indexes batches_ready, batches_waiting, batches_claimed, batches_open.
+ */
+import { liveFor } from '../../bounce/suppressions/store.ts';
+import { bigints } from '../../kernel/postgres/arrays.ts';
+import type { Db, Sql } from '../../kernel/postgres/connect.ts';
+import type { BatchRecipient } from '../ports.ts';
+import type { AmbiguityPolicy } from '../record/decide.ts';
+
+export interface CampaignInWork {
+  id: bigint;
+  state: 'expanding' | 'sending' | 'paused' | 'cancelling';
+  stream: 'transactional' | 'statement' | 'marketing';
+  ambiguityPolicy: AmbiguityPolicy;
+  senderDomain: string;
+  expiresAt: Date;
+}
+
+export async function listCampaignsInWork(sql: Sql): Promise<CampaignInWork[]> {
+  return await sql<CampaignInWork[]>`
+    select c.id, c.state, c.stream, c.ambiguity_policy, s.domain as sender_domain,
+      coalesce(c.expires_at, 'infinity') as expires_at
+    from campaigns c join senders s on s.id = c.sender_id
+    where c.state in ('expanding', 'sending', 'paused', 'cancelling')
+    order by c.id`;
+}
+
+export interface Batch {
+  id: bigint;
+  campaignId: bigint;
+  domain: string;
+  firstDeliveryId: bigint;
+  lastDeliveryId: bigint;
+}
+
+export interface ClaimRequest {
+  campaignId: bigint;
+  /** Walk the domains after this one. */
+  afterDomain: string;
+  /** Domains that have their share already. */
+  busyDomains: readonly string[];
+  maxDomains: number;
+  maxPerDomain: number;
+  owner: string;
+  leaseSeconds: number;
+}
+
+/**
+ * Claims the oldest ready batches of the next domains. The recursive part is a loose index scan: one
+ * probe of batches_ready per domain, however many batches the domain holds.
+ */
+export async function claimBatches(sql: Sql, request: ClaimRequest): Promise<Batch[]> {
+  const { campaignId } = request;
+  return await sql<Batch[]>`
+    with recursive site(domain) as (
+      (select b.domain from batches b
+        where b.campaign_id = ${campaignId} and b.state = 'ready' and b.domain > ${request.afterDomain}
+        order by b.domain limit 1)
+      union all
+      select (select b.domain from batches b
+        where b.campaign_id = ${campaignId} and b.state = 'ready' and b.domain > site.domain
+        order by b.domain limit 1)
+      from site where site.domain is not null
+    ), pick as (
+      select b.id from (
+        select domain from site
+        where domain is not null and domain <> all(${request.busyDomains as string[]}::text[])
+        limit ${request.maxDomains}
+      ) free cross join lateral (
+        select id from batches
+        where campaign_id = ${campaignId} and domain = free.domain and state = 'ready'
+        order by id limit ${request.maxPerDomain} for update skip locked
+      ) b
+    )
+    update batches set state = 'claimed', owner = ${request.owner},
+      lease_until = now() + make_interval(secs => ${request.leaseSeconds})
+    from pick where batches.id = pick.id
+    returning batches.id, batches.campaign_id, batches.domain,
+      batches.first_delivery_id, batches.last_delivery_id`;
+}
+
+export interface QueuedRecipient extends BatchRecipient {
+  batchId: bigint;
+  attempts: number;
+  suppressed: boolean;
+}
+
+/** The deliveries of claimed batches that are due now, with a fresh look at the suppressions. */
+export async function readRecipients(
+  sql: Sql,
+  batchIds: readonly bigint[],
+  campaign: CampaignInWork,
+): Promise<QueuedRecipient[]> {
+  return await sql<QueuedRecipient[]>`
+    select b.id as batch_id, d.id as delivery_id, d.recipient_id, d.attempts,
+      r.address, r.name, r.variables,
+      exists (
+        select 1 from suppressions s
+        where s.address_key = r.address_key and ${liveFor(sql, campaign)}
+      ) as suppressed
+    from batches b
+    join deliveries d on d.id between b.first_delivery_id and b.last_delivery_id
+      and d.campaign_id = b.campaign_id
+    join recipients r on r.id = d.recipient_id
+    where b.id = any(${bigints(batchIds)}::bigint[]) and d.state = 'pending'
+      and (d.next_attempt_at is null or d.next_attempt_at <= now() + interval '1 second')
+    order by d.id`;
+}
+
+/** Which of these deliveries are suppressed by now: asked when a suppression arrives mid-batch. */
+export async function findSuppressed(
+  sql: Sql,
+  deliveryIds: readonly bigint[],
+  campaign: CampaignInWork,
+): Promise<bigint[]> {
+  const rows = await sql<{ id: bigint }[]>`
+    select d.id from deliveries d join recipients r on r.id = d.recipient_id
+    where d.id = any(${bigints(deliveryIds)}::bigint[])
+      and exists (
+        select 1 from suppressions s
+        where s.address_key = r.address_key and ${liveFor(sql, campaign)})`;
+  return rows.map((row) => row.id);
+}
+
+/** Waiting batches whose time has come; returns how many. */
+export async function wakeDueBatches(sql: Sql, limit: number): Promise<number> {
+  const result = await sql`
+    update batches set state = 'ready' where id in (
+      select id from batches where state = 'waiting' and due_at <= now()
+      order by due_at limit ${limit} for update skip locked)`;
+  return result.count;
+}
+
+/** Extends every lease of `owner`. */
+export async function extendLeases(sql: Sql, owner: string, leaseSeconds: number): Promise<void> {
+  await sql`
+    update batches set lease_until = now() + make_interval(secs => ${leaseSeconds})
+    where state = 'claimed' and owner = ${owner}`;
+}
+
+/**
+ * Settles claimed batches of `owner` from what their rows say now: nothing open -> done, all open
+ * rows wait -> waiting until the earliest, else ready.
+ */
+export async function settleBatches(
+  db: Db,
+  owner: string,
+  batchIds: readonly bigint[],
+): Promise<void> {
+  await db`
+    with open as (
+      select b.id, count(d.id) as pending, min(coalesce(d.next_attempt_at, '-infinity')) as due_at
+      from batches b left join deliveries d
+        on d.id between b.first_delivery_id and b.last_delivery_id
+        and d.campaign_id = b.campaign_id and d.state in ('pending', 'sending')
+      where b.id = any(${bigints(batchIds)}::bigint[])
+      group by b.id
+    )
+    update batches set owner = null, lease_until = null,
+      state = (case when open.pending = 0 then 'done'
+        when open.due_at > now() then 'waiting' else 'ready' end)::batch_state,
+      due_at = case when open.pending > 0 and open.due_at > now() then open.due_at else batches.due_at end
+    from open
+    where batches.id = open.id and batches.state = 'claimed' and batches.owner = ${owner}`;
+}

@@ -1,0 +1,272 @@
+/**
+ * scheduler/record/recorder — the only writer of outcomes; many small facts, few transactions.
+ *
+ * `mark` is the write-ahead mark: it resolves when it is durable that a final dot may be sent.
+ * `record` takes decisions, `settle` ends a batch after its last decision; both are kept in order
+ * and written together, up to 500 in one transaction, at most 50 ms old.
+ *
+ * Promises: a decision is either committed whole (state, event, rollups, suppression) or kept and
+ *           tried again; when the database is away the queue fills to its bound, `ready` does not
+ *           resolve, and so no further message is begun. Sending resumes by itself.
+ * Never:    loses a decision it took, unless the process dies: then the deliveries are still
+ *           `sending`, and the reaper calls them ambiguous.
+ * Fails:    `mark` rejects when the batch is no longer ours, or the database stays away for 30 s.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { addSuppressions } from '../../bounce/suppressions/store.ts';
+import { parseAddress } from '../../kernel/address.ts';
+import type { DeliveryEventKind } from '../../kernel/events.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { within } from '../../kernel/lifecycle.ts';
+import type { Logger } from '../../kernel/log.ts';
+import type { Sql, Tx } from '../../kernel/postgres/connect.ts';
+import { addToRollups } from '../../kernel/rollups/store.ts';
+import { describeFailure } from '../../mta/failure.ts';
+import type { SiteFailure } from '../../mta/transaction.ts';
+import { settleBatches } from '../queue/store.ts';
+import { createMarker } from './marker.ts';
+import type { Marker } from './marker.ts';
+import { appendDeliveryEvents, applyStates } from './store.ts';
+import type { DeliveryEvent, Mark } from './store.ts';
+import type { Decision } from './decide.ts';
+
+export interface Entry extends Mark {
+  campaignId: bigint;
+  domain: string;
+  address: string;
+  decision: Omit<Decision, 'state'> & { state: Decision['state'] | 'suppressed' };
+  /** What the wire said; null for a decision of our own. */
+  outcome: SiteFailure | null;
+}
+
+export interface Recorder {
+  mark(marks: readonly Mark[]): Promise<void>;
+  record(entry: Entry): void;
+  /** Resolves when everything recorded for the batch, and its settlement, is committed. */
+  settle(batchId: bigint): Promise<void>;
+  /** Resolves when there is room. Await it before beginning a message. */
+  ready(): Promise<void>;
+  /** Writes what is queued, then stops. Gives up after `timeoutMs`. */
+  stop(timeoutMs: number): Promise<void>;
+}
+
+interface Settlement {
+  batchId: bigint;
+  done: () => void;
+}
+type Item = { entry: Entry } | { settlement: Settlement };
+
+const MAX_PER_TRANSACTION = 500;
+const GATHER_MS = 50;
+const MAX_QUEUED = 5_000;
+const MAX_RETRY_MS = 2_000;
+
+export interface RecorderOptions {
+  sql: Sql;
+  owner: string;
+  clock: Clock;
+  log: Logger;
+}
+
+export function createRecorder(options: RecorderOptions): Recorder {
+  return new GroupRecorder(options);
+}
+
+class GroupRecorder implements Recorder {
+  readonly #options: RecorderOptions;
+  readonly #marker: Marker;
+  readonly #queue: Item[] = [];
+  readonly #running: Promise<void>;
+  /** Calls of `ready` that wait for room. */
+  #waiting: (() => void)[] = [];
+  /** Ends the gathering pause early. */
+  #wake: (() => void) | null = null;
+  #stopping = false;
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+    this.#marker = createMarker(options);
+    this.#running = this.#run();
+  }
+
+  mark(marks: readonly Mark[]): Promise<void> {
+    return this.#marker.mark(marks);
+  }
+
+  record(entry: Entry): void {
+    this.#add({ entry });
+  }
+
+  settle(batchId: bigint): Promise<void> {
+    return new Promise((resolve) => this.#add({ settlement: { batchId, done: resolve } }));
+  }
+
+  async ready(): Promise<void> {
+    while (this.#queue.length >= MAX_QUEUED && !this.#stopping) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  async stop(timeoutMs: number): Promise<void> {
+    this.#stopping = true;
+    this.#wake?.();
+    this.#makeRoom();
+    await within(timeoutMs, this.#running);
+  }
+
+  #add(item: Item): void {
+    this.#queue.push(item);
+    if (this.#queue.length >= MAX_PER_TRANSACTION) this.#wake?.();
+  }
+
+  async #gather(): Promise<void> {
+    if (this.#stopping || this.#queue.length >= MAX_PER_TRANSACTION) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, GATHER_MS);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = null;
+  }
+
+  async #flush(): Promise<void> {
+    const { sql, owner } = this.#options;
+    const items = this.#queue.slice(0, MAX_PER_TRANSACTION);
+    const entries = items.flatMap((item) => ('entry' in item ? [item.entry] : []));
+    const settlements = items.flatMap((item) => ('settlement' in item ? [item.settlement] : []));
+    await sql.begin(async (tx) => {
+      const applied = entries.length > 0 ? await writeEntries(this.#options, tx, entries) : [];
+      const batchIds = settlements.map((settlement) => settlement.batchId);
+      if (batchIds.length > 0) await settleBatches(tx, owner, batchIds);
+      // Last: the rows of the running minute are hot, and locked until the commit.
+      await addToRollups(
+        tx,
+        applied.flatMap((entry) => rollupOf(entry, this.#options.clock())),
+      );
+    });
+    this.#queue.splice(0, items.length);
+    for (const settlement of settlements) settlement.done();
+    if (this.#queue.length < MAX_QUEUED) this.#makeRoom();
+  }
+
+  #makeRoom(): void {
+    for (const resume of this.#waiting.splice(0)) resume();
+  }
+
+  async #run(): Promise<void> {
+    let retryMs = 50;
+    while (!this.#stopping || this.#queue.length > 0) {
+      await this.#gather();
+      if (this.#queue.length === 0) continue;
+      try {
+        await this.#flush();
+        retryMs = 50;
+      } catch (error) {
+        const queued = this.#queue.length;
+        this.#options.log.error({ err: error, queued }, 'cannot record outcomes; trying again');
+        await sleep(retryMs);
+        retryMs = Math.min(retryMs * 2, MAX_RETRY_MS);
+      }
+    }
+  }
+}
+
+/** Returns the entries that took effect. */
+async function writeEntries(
+  options: RecorderOptions,
+  tx: Tx,
+  entries: readonly Entry[],
+): Promise<Entry[]> {
+  const changes = entries.map(({ deliveryId, batchId, decision }) => ({
+    deliveryId,
+    batchId,
+    state: decision.state,
+    class: decision.class,
+    nextAttemptAt: decision.nextAttemptAt,
+    counted: decision.counted,
+  }));
+  const attempts = await applyStates(tx, options.owner, changes);
+  const applied = entries.filter((entry) => attempts.has(entry.deliveryId));
+  if (applied.length < entries.length) {
+    options.log.warn(
+      { refused: entries.length - applied.length },
+      'outcomes came after the lease was lost; the deliveries are ambiguous',
+    );
+  }
+  const at = options.clock();
+  const told = applied.filter((entry) => entry.decision.event !== null);
+  if (told.length > 0) {
+    await appendDeliveryEvents(
+      tx,
+      told.map((entry) => eventOf(entry, attempts, at)),
+    );
+  }
+  await suppress(tx, applied);
+  return applied;
+}
+
+function eventOf(entry: Entry, attempts: Map<bigint, number>, at: Date): DeliveryEvent {
+  const { decision, outcome } = entry;
+  const said = whatWasSaid(outcome);
+  return {
+    at: outcome?.startedAt ?? at,
+    kind: decision.event ?? 'delivery.deferred',
+    campaignId: entry.campaignId,
+    deliveryId: entry.deliveryId,
+    class: decision.class,
+    rule: decision.rule,
+    attempt: attempts.get(entry.deliveryId) ?? 0,
+    stage: outcome?.stage ?? null,
+    mxHost: outcome?.mxHost ?? null,
+    mxAddress: outcome?.mxAddress ?? null,
+    replyCode: said.code,
+    enhancedCode: said.enhanced,
+    replyText: said.text,
+    tls: outcome?.tls ?? null,
+    durationMs: outcome === null ? null : Math.round(outcome.durationMs),
+  };
+}
+
+/** The receiver's reply, or our own words where it gave none. */
+function whatWasSaid(outcome: SiteFailure | null): {
+  code: number | null;
+  enhanced: string | null;
+  text: string | null;
+} {
+  if (outcome === null) return { code: null, enhanced: null, text: null };
+  if (outcome.reply !== null) return outcome.reply;
+  if (outcome.failure === null) return { code: null, enhanced: null, text: null };
+  return { code: null, ...describeFailure(outcome.failure) };
+}
+
+/** Rollups count states (the balance reads them) and deferrals, whatever the event was called. */
+function rollupOf(entry: Entry, at: Date): Parameters<typeof addToRollups>[1] {
+  const { decision, campaignId, domain } = entry;
+  if (decision.event === null) return [];
+  const kind: DeliveryEventKind =
+    decision.state === 'pending' ? 'delivery.deferred' : `delivery.${decision.state}`;
+  return [{ campaignId, at, domain, kind, class: decision.class ?? '', count: 1 }];
+}
+
+async function suppress(tx: Tx, entries: readonly Entry[]): Promise<void> {
+  const rows = entries.flatMap((entry) => {
+    const { suppression } = entry.decision;
+    const parsed = parseAddress(entry.address);
+    if (suppression === null || !parsed.ok) return [];
+    const { code, enhanced, text } = whatWasSaid(entry.outcome);
+    return [
+      {
+        addressKey: parsed.value.key,
+        reason: suppression.reason,
+        expiresAt: suppression.expiresAt,
+        origin: 'recipient' as const,
+        evidence: [code, enhanced, text].filter((part) => part !== null).join(' '),
+        campaignId: entry.campaignId,
+        deliveryId: entry.deliveryId,
+      },
+    ];
+  });
+  if (rows.length > 0) await addSuppressions(tx, rows);
+}

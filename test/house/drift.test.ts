@@ -1,0 +1,47 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { generateDrizzleJson, generateMigration } from 'drizzle-kit/api';
+import { expect, test } from 'vitest';
+import * as schema from '../../drizzle/schema.ts';
+import { SETTINGS } from '../../src/kernel/settings.ts';
+import type { SettingName } from '../../src/kernel/settings.ts';
+import { ROOT } from './source-files.ts';
+
+test('the migrations make exactly the schema (npm run migrations makes the missing one)', async () => {
+  const meta = join(ROOT, 'drizzle/migrations/meta');
+  const last = readdirSync(meta)
+    .filter((name) => name.endsWith('_snapshot.json'))
+    .sort()
+    .at(-1);
+  const migrated = JSON.parse(readFileSync(join(meta, last ?? ''), 'utf8')) as ReturnType<
+    typeof generateDrizzleJson
+  >;
+  const wanted = generateDrizzleJson(schema, migrated.id, undefined, 'snake_case');
+  expect(await generateMigration(migrated, wanted)).toEqual([]);
+});
+
+test("README's configuration table is the settings table", () => {
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const documented = readme
+    .split('\n')
+    .filter((line) => line.startsWith('| `VOLLEY_') || line.startsWith('| `DATABASE_URL'))
+    .map((line) => line.split('|').map((cell) => cell.trim().replaceAll('`', '')))
+    .map(([, env, fallback, meaning]) => ({ env, fallback, meaning }));
+  expect(documented).toEqual(settingsTable());
+});
+
+/** What the README has to print: `npm run -s volley -- config` shows the same for this machine. */
+function settingsTable(): { env: string; fallback: string; meaning: string }[] {
+  return (Object.keys(SETTINGS) as SettingName[]).map((name) => {
+    const setting = SETTINGS[name];
+    const value: unknown = setting.schema.parse(undefined);
+    const text = Array.isArray(value)
+      ? value.join(',')
+      : JSON.stringify(value ?? '').replaceAll('"', '');
+    return {
+      env: setting.env,
+      fallback: setting.defaultText ?? (text === '{}' ? '' : text),
+      meaning: setting.meaning,
+    };
+  });
+}
