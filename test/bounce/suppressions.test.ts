@@ -1,0 +1,236 @@
+import fc from 'fast-check';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { createSuppressions } from '../../src/bounce/suppressions/suppressions.ts';
+import { useDatabase } from '../harness/database.ts';
+
+const database = useDatabase();
+const now = new Date('2026-03-01T10:00:00Z');
+const list = () => createSuppressions({ sql: database.sql, clock: () => now });
+
+beforeEach(async () => {
+  await database.sql`truncate suppressions, events`;
+});
+
+async function* bytes(...pieces: (string | Uint8Array)[]): AsyncGenerator<Uint8Array> {
+  for (const piece of pieces) yield typeof piece === 'string' ? Buffer.from(piece) : piece;
+}
+
+async function exported(): Promise<string> {
+  let text = '';
+  for await (const piece of list().exportCsv()) text += piece;
+  return text;
+}
+
+describe('adding by hand', () => {
+  test('normalises the address and answers what is live', async () => {
+    const [row] = await list().add([
+      { email: 'User@B\u00fccher.Example', note: 'by\r\nphone', expiresAt: '2031-01-01T00:00:00Z' },
+    ]);
+    expect(row).toMatchObject({
+      addressKey: 'user@xn--bcher-kva.example',
+      reason: 'manual',
+      scope: 'global',
+      origin: 'operator',
+      evidence: 'by phone',
+      expiresAt: new Date('2031-01-01T00:00:00Z'),
+    });
+  });
+
+  test.each([
+    [{ email: 'nobody' }, '/0/email'],
+    [{ email: 'a@x.example\r\nBcc: b@x.example' }, '/0/email'],
+    [{ email: 'a@x.example', reason: 'because' }, '/0/reason'],
+    [{ email: 'a@x.example', scope: 'planet' }, '/0/scope'],
+    [{ email: 'a@x.example', scopeValue: 'marketing' }, '/0/scopeValue'],
+    [{ email: 'a@x.example', scope: 'stream', scopeValue: 'news' }, '/0/scopeValue'],
+    [{ email: 'a@x.example', scope: 'sender', scopeValue: '' }, '/0/scopeValue'],
+    [{ email: 'a@x.example', expiresAt: '2020-01-01T00:00:00Z' }, '/0/expiresAt'],
+    [{ email: 'a@x.example', expiresAt: 'tomorrow' }, '/0/expiresAt'],
+  ])('%j is refused at %s and adds nothing', async (entry, pointer) => {
+    await expect(list().add([entry, { email: 'good@x.example' }])).rejects.toMatchObject({
+      code: 'invalid_request',
+      errors: [{ pointer }],
+    });
+    expect(await list().list({}, { limit: 9 })).toEqual([]);
+  });
+
+  test('at most 1,000 in one call', async () => {
+    const entries = Array.from({ length: 1_001 }, (_, i) => ({ email: `u${i}@x.example` }));
+    await expect(list().add(entries)).rejects.toMatchObject({ code: 'invalid_request' });
+    await expect(
+      list().check(
+        entries.map(({ email }) => email),
+        null,
+      ),
+    ).rejects.toMatchObject({
+      code: 'invalid_request',
+    });
+  });
+});
+
+test('check answers in the order asked, by key, and says what is no address', async () => {
+  await list().add([
+    { email: 'a@x.example' },
+    { email: 'b@x.example', scope: 'stream', scopeValue: 'marketing' },
+  ]);
+  const emails = ['B@X.example', 'nobody', 'A@x.EXAMPLE', 'c@x.example'];
+  const anywhere = await list().check(emails, null);
+  expect(anywhere.map(({ email, suppressed }) => [email, suppressed])).toEqual([
+    ['B@X.example', true],
+    ['nobody', false],
+    ['A@x.EXAMPLE', true],
+    ['c@x.example', false],
+  ]);
+  expect(anywhere[1]?.invalid).toBe('has no @');
+  const statement = await list().check(emails, { senderDomain: 's.example', stream: 'statement' });
+  expect(statement.map(({ suppressed }) => suppressed)).toEqual([false, false, true, false]);
+});
+
+test('release by another spelling; what is not there is null', async () => {
+  await list().add([{ email: 'a@x.example' }]);
+  expect(await list().release('A@X.EXAMPLE', 'key_1')).toHaveLength(1);
+  expect(await list().release('a@x.example', 'key_1')).toBeNull();
+  expect(await list().release('nobody', 'key_1')).toBeNull();
+});
+
+test('list by address takes any spelling', async () => {
+  await list().add([{ email: 'a@x.example' }, { email: 'b@x.example' }]);
+  expect(await list().list({ email: 'A@X.example' }, { limit: 9 })).toHaveLength(1);
+  expect(await list().list({ email: 'no address' }, { limit: 9 })).toEqual([]);
+});
+
+describe('import', () => {
+  test('takes good rows, reports the others with row number and reason, and is one event', async () => {
+    const csv = [
+      '\u{feff}Name,Email,reason,scope,scope_value,evidence,expires_at',
+      'Ann,Ann@X.example,,,,,',
+      'Bob,bob@x.example,complaint,stream,marketing,"said ""no"", twice",2031-01-01',
+      '',
+      'Cut,not-an-address,,,,,',
+      'Dan,dan@x.example,because,,,,',
+      'Ann,ann@x.example,,,,,',
+      'Short,short@x.example',
+    ].join('\r\n');
+    const heard: number[] = [];
+    const result = await list().importCsv(bytes(csv), 'key_1', ({ rowNumber }) =>
+      heard.push(rowNumber),
+    );
+    expect(result).toEqual({
+      rows: 6,
+      added: 3,
+      extended: 0,
+      unchanged: 1,
+      rejected: 2,
+      rejects: [
+        { rowNumber: 3, input: 'not-an-address', reason: 'email has no @' },
+        {
+          rowNumber: 4,
+          input: 'dan@x.example',
+          reason: expect.stringMatching(/^reason must be/) as string,
+        },
+      ],
+    });
+    expect(heard).toEqual([3, 4]);
+    expect(await exported()).toContain(
+      'bob@x.example,complaint,stream,marketing,"said ""no"", twice"',
+    );
+    const events = await database.sql`select kind, data from events`;
+    expect(events).toMatchObject([
+      { kind: 'suppression.added', data: { origin: 'import', by: 'key_1', added: 3, extended: 0 } },
+    ]);
+  });
+
+  test.each([
+    ['an open quote', ['email\r\na@x.example\r\n"b@x.example'], 'invalid_body'],
+    ['no email column', ['address,constructor\r\na@x.example,1'], 'invalid_body'],
+    ['a column twice', ['email,email\r\na@x.example,b@x.example'], 'invalid_body'],
+    ['nothing', [''], 'invalid_body'],
+    ['a record of 100 KB', [`email,note\r\na@x.example,"${'x'.repeat(100_000)}"`], 'invalid_body'],
+    [
+      'bytes that are not UTF-8',
+      ['email\r\na@x.example\r\n', Buffer.from([0xff, 0xfe]), '\r\n'],
+      'invalid_encoding',
+    ],
+    [
+      'a character cut off at the end',
+      ['email\r\na@x.example\r\n', Buffer.from([0xc3])],
+      'invalid_encoding',
+    ],
+  ])('%s: a clear error, and no row stays', async (_, pieces, code) => {
+    await expect(list().importCsv(bytes(...pieces), 'me')).rejects.toMatchObject({ code });
+    expect(await list().list({}, { limit: 9 })).toEqual([]);
+  });
+
+  test('an upload that breaks off changes nothing and gives its connection back', async () => {
+    async function* broken() {
+      yield* bytes('email\r\n', 'a@x.example\r\n'.repeat(20_000));
+      throw new Error('reset by peer');
+    }
+    for (let i = 0; i < 10; i += 1) {
+      await expect(list().importCsv(broken(), 'me')).rejects.toThrow('reset by peer');
+    }
+    expect(await list().list({}, { limit: 9 })).toEqual([]);
+  });
+
+  test('a file in which every row is bad lists 100 of the rejects', async () => {
+    const result = await list().importCsv(bytes('email\n', 'x\n'.repeat(500)), 'me');
+    expect(result).toMatchObject({ rows: 500, rejected: 500, added: 0 });
+    expect(result.rejects).toHaveLength(100);
+    expect(await database.sql`select 1 from events`).toHaveLength(0);
+  });
+});
+
+test('what is exported can be imported: whatever the addresses and notes are', async () => {
+  const atom = fc.stringMatching(/^[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,12}$/);
+  const note = fc.string({ unit: 'binary', maxLength: 40 });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.uniqueArray(atom, { minLength: 1, maxLength: 20 }),
+      fc.array(note, { minLength: 20, maxLength: 20 }),
+      async (atoms, notes) => {
+        await database.sql`truncate suppressions`;
+        const input = atoms.map((local, i) => ({
+          email: `${local}@x.example`,
+          note: notes[i] ?? '',
+        }));
+        const before = await list().add(input);
+        const file = await exported();
+        await database.sql`truncate suppressions`;
+        const result = await list().importCsv(bytes(file), 'me');
+        expect(result).toMatchObject({ added: atoms.length, rejected: 0 });
+        const after = await list().check(
+          atoms.map((local) => `${local}@x.example`),
+          null,
+        );
+        const evidence = (rows: { addressKey: string; evidence: string | null }[]) =>
+          new Map(rows.map((row) => [row.addressKey, row.evidence]));
+        expect(evidence(after.flatMap((row) => row.suppressions))).toEqual(evidence(before));
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+test('a cell that starts like a formula is exported as text', async () => {
+  await list().add([{ email: '=cmd@x.example' }, { email: "'=cmd@x.example" }]);
+  const lines = (await exported()).split('\r\n');
+  expect(lines.slice(1, 3).sort()).toEqual(
+    [
+      expect.stringMatching(/^''=cmd@x\.example,manual,global,/),
+      expect.stringMatching(/^'=cmd@x\.example,manual,global,/),
+    ].sort(),
+  );
+});
+
+test('export streams: a reader that stops ends the query', async () => {
+  const entries = Array.from({ length: 1_000 }, (_, i) => ({ email: `u${i}@x.example` }));
+  for (let i = 0; i < 3; i += 1) {
+    await list().add(entries.map(({ email }) => ({ email: `${i}${email}` })));
+  }
+  for (let i = 0; i < 12; i += 1) {
+    for await (const piece of list().exportCsv()) {
+      if (piece.length > 1_000) break;
+    }
+  }
+  expect((await exported()).trimEnd().split('\r\n')).toHaveLength(3_001);
+});
