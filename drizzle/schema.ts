@@ -342,6 +342,10 @@ export const events = pgTable(
       .on(t.deliveryId, t.id)
       .where(sql`delivery_id is not null`),
     index('events_campaign_kind').on(t.campaignId, t.kind, t.id),
+    // What comes back twice counts once: a second report about a delivery adds no second fact.
+    uniqueIndex('events_once')
+      .on(t.deliveryId, t.kind)
+      .where(sql`kind in ('bounce.late', 'feedback.complaint', 'recipient.unsubscribed')`),
   ],
 );
 
@@ -387,7 +391,7 @@ export const inboundMessages = pgTable(
     fingerprint: bytea().notNull().unique(),
     envelopeSender: text().notNull(),
     envelopeRecipient: text().notNull(),
-    /** bounce | feedback | autoreply | delivered | none | postmaster */
+    /** bounce | feedback | autoreply | delivered | none | postmaster | unsubscribe */
     kind: text().notNull(),
     campaignId: int8(),
     deliveryId: int8(),

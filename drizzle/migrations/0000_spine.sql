@@ -226,6 +226,7 @@ CREATE INDEX "deliveries_campaign_state" ON "deliveries" USING btree ("campaign_
 CREATE UNIQUE INDEX "dkim_keys_sender_selector" ON "dkim_keys" USING btree ("sender_id","selector");--> statement-breakpoint
 CREATE INDEX "events_delivery" ON "events" USING btree ("delivery_id","id") WHERE delivery_id is not null;--> statement-breakpoint
 CREATE INDEX "events_campaign_kind" ON "events" USING btree ("campaign_id","kind","id");--> statement-breakpoint
+CREATE UNIQUE INDEX "events_once" ON "events" USING btree ("delivery_id","kind") WHERE kind in ('bounce.late', 'feedback.complaint', 'recipient.unsubscribed');--> statement-breakpoint
 CREATE INDEX "idempotency_keys_created_at" ON "idempotency_keys" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "inbound_messages_delivery" ON "inbound_messages" USING btree ("delivery_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "recipients_campaign_address" ON "recipients" USING btree ("campaign_id","address_key");--> statement-breakpoint
