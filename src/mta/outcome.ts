@@ -29,6 +29,7 @@ export type Stage = (typeof STAGES)[number];
 
 /** What we saw ourselves when there was no reply; each has an enhanced code in mta/failure.ts. */
 export type LocalFailure =
+  | 'bad_address'
   | 'no_such_domain'
   | 'null_mx'
   | 'dns_temporary'
@@ -40,6 +41,7 @@ export type LocalFailure =
   | 'protocol_error'
   | 'tls_failed'
   | 'too_large'
+  | 'eight_bit_unsupported'
   | 'smtputf8_unsupported'
   | 'aborted'
   | 'render_failed';

@@ -1,0 +1,319 @@
+/**
+ * mta/exchange — transactions over an open session: MAIL, RCPT, DATA or BDAT, the dot.
+ *
+ * Pure. With PIPELINING a whole envelope is one write, and the next envelope travels behind the dot
+ * of the message before it (RFC 2920 3.1), so a message costs one round trip. Without it, every
+ * command waits for its reply.
+ *
+ * Promises: a dot (or BDAT LAST) is written only for recipients the receiver accepted, and only
+ *           when the write-ahead mark is durable. DATA granted without a recipient is answered by a
+ *           lone dot (RFC 2920 3.1), but never when the receiver holds a recipient we gave up: then
+ *           the connection is dropped, so that nobody gets an empty message.
+ *           Recipients over the receiver's limit (452 4.5.3, RFC 9422 RCPTMAX) come back for the
+ *           next transaction, as long as each one gets somebody accepted.
+ * See:      session-state.ts (Envelope), session.ts (what an ended session does to them).
+ */
+import { bdatCommand, isSafe, mailCommand, needsUtf8, rcptCommand } from './command.ts';
+import { asBuffer, stuffDots } from './dot-stuffing.ts';
+import { assertNever, invariant } from '../kernel/errors.ts';
+import { isAscii } from 'node:buffer';
+import type { LocalFailure } from './outcome.ts';
+import type { Reply } from './reply.ts';
+import { act, decide, decideAll, expect, flush, stageOf, write } from './session-state.ts';
+import type { Envelope, Expectation, SessionEnd, SessionState, Slot } from './session-state.ts';
+import type { Work } from './session-state.ts';
+
+/** A bigger message leaves in blocks, each one gone before the next is written. */
+export const BLOCK_BYTES = 131_072;
+
+export function makeEnvelope(state: SessionState, work: Work): Envelope {
+  const { chunking } = state.capabilities;
+  return {
+    work,
+    startedAtMs: state.nowMs,
+    slots: work.recipients.map((recipient) => ({ recipient, state: 'open' })),
+    stuffed: chunking ? null : stuffDots(work.transaction.message),
+    mark: 'waiting',
+    unsent: [],
+    outstanding: 0,
+    mailAccepted: false,
+    rcptAccepted: 0,
+    phase: 'commands',
+    bodyOffset: 0,
+    dotAtMs: 0,
+  };
+}
+
+/** Writes all that may be written now. */
+export function advance(state: SessionState): void {
+  for (let moved = true; moved && state.phase === 'open';) {
+    if (state.current !== null) moved = step(state, state.current);
+    else moved = beginQueued(state);
+  }
+}
+
+function beginQueued(state: SessionState): boolean {
+  const envelope = state.queued;
+  if (envelope === null) return false;
+  if (state.awaiting !== null && !state.capabilities.pipelining) return false;
+  state.queued = null;
+  state.current = envelope;
+  envelope.startedAtMs = state.nowMs;
+  refuseUnsendable(state, envelope);
+  leaveOverLimit(state, envelope);
+  if (hasUndecided(envelope)) envelope.unsent = composeCommands(state, envelope);
+  return true;
+}
+
+/** What can be known without asking the receiver. */
+function refuseUnsendable(state: SessionState, envelope: Envelope): void {
+  const { capabilities } = state;
+  const { envelopeSender, message } = envelope.work.transaction;
+  const limit = capabilities.sizeLimitBytes ?? 0;
+  const refuse = (failure: LocalFailure): void =>
+    decideAll(state, envelope, 'open', { stage: 'mail', reply: null, failure });
+
+  if (!isSafe(envelopeSender)) refuse('bad_address');
+  if (envelope.stuffed === null && !capabilities.chunking) refuse('render_failed');
+  if (limit > 0 && message.length > limit) refuse('too_large');
+  if (!capabilities.eightBitMime && !isAscii(message)) refuse('eight_bit_unsupported');
+  if (needsUtf8(envelopeSender) && !capabilities.smtpUtf8) refuse('smtputf8_unsupported');
+  for (const slot of envelope.slots) {
+    const { address } = slot.recipient;
+    const failure = !isSafe(address)
+      ? 'bad_address'
+      : needsUtf8(address) && !capabilities.smtpUtf8
+        ? 'smtputf8_unsupported'
+        : null;
+    if (failure !== null) decide(state, envelope, slot, { stage: 'rcpt', reply: null, failure });
+  }
+}
+
+function leaveOverLimit(state: SessionState, envelope: Envelope): void {
+  const limits = [state.maxRecipients, state.capabilities.limits.rcptMax];
+  const limit = Math.min(...limits.map((value) => value ?? Infinity));
+  const open = envelope.slots.filter((slot) => slot.state === 'open');
+  for (const slot of open.slice(limit)) slot.state = 'left_over';
+}
+
+function composeCommands(state: SessionState, envelope: Envelope): Envelope['unsent'] {
+  const { capabilities } = state;
+  const { transaction } = envelope.work;
+  const open = envelope.slots.filter((slot) => slot.state === 'open');
+  const utf8 = [transaction.envelopeSender, ...open.map((slot) => slot.recipient.address)];
+  const mail = mailCommand({
+    sender: transaction.envelopeSender,
+    sizeBytes: capabilities.sizeLimitBytes === null ? null : transaction.message.length,
+    eightBit: capabilities.eightBitMime && !isAscii(transaction.message),
+    utf8: utf8.some(needsUtf8),
+    dsn: capabilities.dsn ? { envelopeId: transaction.envelopeId } : null,
+  });
+  const commands: Envelope['unsent'] = [{ line: mail, expect: { kind: 'mail', envelope } }];
+  if (state.needsReset) commands.unshift({ line: 'RSET\r\n', expect: { kind: 'rset', envelope } });
+  state.needsReset = false;
+  for (const slot of open) {
+    const line = rcptCommand(slot.recipient.address, capabilities.dsn);
+    commands.push({ line, expect: { kind: 'rcpt', envelope, slot } });
+  }
+  // BDAT carries the message itself: it is not written before a recipient is accepted.
+  if (envelope.stuffed !== null) {
+    commands.push({ line: 'DATA\r\n', expect: { kind: 'data', envelope } });
+  }
+  return commands;
+}
+
+/** One step of the current envelope; false when it has to wait. */
+function step(state: SessionState, envelope: Envelope): boolean {
+  switch (envelope.phase) {
+    case 'commands':
+      return stepCommands(state, envelope);
+    case 'go':
+      if (envelope.mark === 'waiting') return false;
+      if (envelope.mark === 'failed') {
+        state.needsReset = true;
+        finish(state, envelope, null);
+        return true;
+      }
+      envelope.phase = 'body';
+      return writeBody(state, envelope);
+    case 'body':
+      return !state.awaitingDrain && writeBody(state, envelope);
+    default:
+      return assertNever(envelope.phase);
+  }
+}
+
+function stepCommands(state: SessionState, envelope: Envelope): boolean {
+  if (!hasUndecided(envelope)) envelope.unsent = [];
+  if (envelope.unsent.length > 0) {
+    if (!state.capabilities.pipelining && state.expected.length > 0) return false;
+    const group = state.capabilities.pipelining ? envelope.unsent.length : 1;
+    const commands = envelope.unsent.splice(0, group);
+    write(state, commands.map((command) => command.line).join(''));
+    for (const command of commands) expect(state, command.expect);
+    return false;
+  }
+  if (envelope.outstanding > 0) return false;
+  if (envelope.slots.some((slot) => slot.state === 'accepted')) {
+    envelope.phase = 'go';
+    return true;
+  }
+  state.needsReset ||= envelope.mailAccepted;
+  finish(state, envelope, null);
+  return true;
+}
+
+function hasUndecided(envelope: Envelope): boolean {
+  return envelope.slots.some((slot) => slot.state === 'open' || slot.state === 'accepted');
+}
+
+function writeBody(state: SessionState, envelope: Envelope): boolean {
+  const bytes = envelope.stuffed?.bytes ?? asBuffer(envelope.work.transaction.message);
+  if (envelope.bodyOffset === 0 && envelope.stuffed === null) {
+    write(state, bdatCommand(bytes.length));
+  }
+  const rest = bytes.length - envelope.bodyOffset;
+  const sizeBytes = Math.min(rest, BLOCK_BYTES);
+  write(state, bytes.subarray(envelope.bodyOffset, envelope.bodyOffset + sizeBytes));
+  envelope.bodyOffset += sizeBytes;
+  if (rest > BLOCK_BYTES) {
+    flush(state, true);
+    return false;
+  }
+  if (envelope.stuffed !== null) write(state, envelope.stuffed.end);
+  invariant(state.awaiting === null, 'a dot is written while another waits for its reply');
+  state.current = null;
+  state.awaiting = envelope;
+  envelope.dotAtMs = state.nowMs;
+  expect(state, { kind: 'dot', envelope });
+  return true;
+}
+
+export type ExchangeExpectation = Extract<Expectation, { envelope: Envelope }>;
+
+/** Answers with the reason to end the session, or null to go on. */
+export function onExchangeReply(
+  state: SessionState,
+  expectation: ExchangeExpectation,
+  reply: Reply,
+): SessionEnd | null {
+  const { kind, envelope } = expectation;
+  envelope.outstanding -= 1;
+  const stage = stageOf(kind);
+  if (reply.code === 421 && kind !== 'dot') return { stage, reply, failure: null };
+  const strange: SessionEnd = { stage, reply: null, failure: 'protocol_error' };
+  const intermediate = reply.code >= 300 && reply.code < 400;
+  if (intermediate && !(kind === 'data' && reply.code === 354)) return strange;
+  const positive = reply.code < 300;
+
+  switch (kind) {
+    case 'rset':
+      return positive ? null : strange;
+    case 'mail':
+      envelope.mailAccepted = positive;
+      if (!positive) decideAll(state, envelope, 'open', { stage, reply, failure: null });
+      return null;
+    case 'rcpt':
+      onRcpt(state, envelope, expectation.slot, reply);
+      return null;
+    case 'data':
+      return positive ? strange : onData(state, envelope, reply);
+    case 'dot':
+      onDot(state, envelope, reply);
+      return reply.code === 421 ? { stage, reply, failure: null } : null;
+    case 'lone_dot':
+      finish(state, envelope, null);
+      return null;
+    default:
+      return assertNever(kind);
+  }
+}
+
+function onRcpt(state: SessionState, envelope: Envelope, slot: Slot, reply: Reply): void {
+  if (reply.code < 300) {
+    envelope.rcptAccepted += 1;
+    if (slot.state === 'open') slot.state = 'accepted';
+  } else if (slot.state === 'open' && envelope.rcptAccepted > 0 && saysTooMany(reply)) {
+    slot.state = 'left_over';
+    if (state.maxRecipients === null || envelope.rcptAccepted < state.maxRecipients) {
+      state.maxRecipients = envelope.rcptAccepted;
+      act(state, { type: 'learned', maxRecipients: envelope.rcptAccepted });
+    }
+  } else {
+    decide(state, envelope, slot, { stage: 'rcpt', reply, failure: null });
+  }
+}
+
+/** RFC 5321 4.5.3.1.10: 452, formerly 552. Both also mean a full mailbox or disk: the words count. */
+function saysTooMany(reply: Reply): boolean {
+  if (reply.enhanced !== null && /^[45]\.5\.3$/.test(reply.enhanced)) return true;
+  return (
+    (reply.code === 452 || reply.code === 552 || reply.code === 451) &&
+    /too many (recipients|rcpts?)|recipient limit/i.test(reply.text)
+  );
+}
+
+function onData(state: SessionState, envelope: Envelope, reply: Reply): SessionEnd | null {
+  if (reply.code !== 354) {
+    decideAll(state, envelope, 'accepted', { stage: 'data', reply, failure: null });
+    state.needsReset = envelope.mailAccepted;
+    finish(state, envelope, null);
+    return null;
+  }
+  if (envelope.slots.some((slot) => slot.state === 'accepted')) {
+    envelope.phase = 'go';
+    return null;
+  }
+  if (envelope.rcptAccepted > 0) return { stage: 'data', reply: null, failure: 'aborted' };
+  write(state, '.\r\n');
+  expect(state, { kind: 'lone_dot', envelope });
+  return null;
+}
+
+function onDot(state: SessionState, envelope: Envelope, reply: Reply): void {
+  decideAll(state, envelope, 'accepted', {
+    stage: 'dot',
+    reply,
+    failure: null,
+    ...(reply.code < 300 ? { result: 'accepted' } : {}),
+  });
+  state.completed += 1;
+  finish(state, envelope, state.nowMs - envelope.dotAtMs);
+}
+
+/** The write-ahead mark of a work was made, or failed. */
+export function onMark(state: SessionState, work: Work, durable: boolean): SessionEnd | null {
+  const envelope = [state.current, state.queued].find((one) => one?.work === work);
+  if (envelope === undefined || envelope === null) return null;
+  envelope.mark = durable ? 'durable' : 'failed';
+  if (durable) return null;
+  const decision = { stage: 'data', reply: null, failure: 'aborted' } as const;
+  for (const which of ['open', 'accepted', 'left_over'] as const) {
+    decideAll(state, envelope, which, decision);
+  }
+  if (envelope === state.queued) finish(state, envelope, null);
+  const granted = envelope.phase === 'go' && envelope.stuffed !== null;
+  return granted ? decision : null;
+}
+
+/** Takes an envelope off the session: what is left over comes back, then `done`. */
+export function finish(state: SessionState, envelope: Envelope, dotReplyMs: number | null): void {
+  const leftOver = envelope.slots.filter((slot) => slot.state === 'left_over');
+  giveBack(state, envelope, leftOver, envelope.work.attempts);
+  if (state.current === envelope) state.current = null;
+  if (state.awaiting === envelope) state.awaiting = null;
+  if (state.queued === envelope) state.queued = null;
+  state.actions.push({ type: 'done', work: envelope.work, dotReplyMs });
+}
+
+export function giveBack(
+  state: SessionState,
+  envelope: Envelope,
+  slots: readonly Slot[],
+  attempts: number,
+): void {
+  if (slots.length === 0) return;
+  for (const slot of slots) slot.state = 'decided';
+  const recipients = slots.map((slot) => slot.recipient);
+  state.actions.push({ type: 'returned', work: envelope.work, recipients, attempts });
+}

@@ -1,0 +1,245 @@
+/**
+ * mta/session-state — what one SMTP session remembers, and the few moves all its parts make.
+ *
+ * Pure: nothing here reads a clock or touches a socket. handshake.ts brings a session from the
+ * greeting to `open`; exchange.ts sends transactions over it; session.ts is the door.
+ *
+ * Promises: replies are answers to commands in the order the commands were written: `expected` is
+ *           that order. Bytes to write are collected and leave as one action, so that a pipelined
+ *           group is one write.
+ */
+import { NO_CAPABILITIES } from './capabilities.ts';
+import type { Capabilities } from './capabilities.ts';
+import { describeFailure } from './failure.ts';
+import type { LocalFailure, RecipientOutcome, Result, SessionFacts, Stage } from './outcome.ts';
+import { createReplyParser } from './reply.ts';
+import type { Reply, ReplyParser } from './reply.ts';
+import type { Timeouts } from './timeouts.ts';
+import type { Transaction, TransactionRecipient } from './transaction.ts';
+
+/** A transaction, or what is left of one, to be sent in one MAIL / RCPT... / DATA. */
+export interface Work {
+  readonly transaction: Transaction;
+  readonly recipients: readonly TransactionRecipient[];
+  /** How often it was begun on a connection that then broke before the dot. */
+  readonly attempts: number;
+}
+
+export interface SessionOptions {
+  heloName: string;
+  /** `none`: not asked for, or known to be broken at this host. */
+  tls: 'opportunistic' | 'none';
+  timeouts: Timeouts;
+  mxHost: string | null;
+  mxAddress: string | null;
+}
+
+/** Why a session ended, or could not begin. */
+export interface SessionEnd {
+  stage: Stage;
+  reply: Reply | null;
+  failure: LocalFailure | null;
+}
+
+export type SessionAction =
+  /** `drain`: the session waits for the event `drained`. */
+  | { type: 'write'; parts: readonly (string | Uint8Array)[]; drain: boolean }
+  | { type: 'start_tls' }
+  /** The session is open: it takes transactions. */
+  | { type: 'ready'; capabilities: Capabilities }
+  | { type: 'outcome'; work: Work; outcome: RecipientOutcome }
+  /** These recipients of `work` have no outcome: send them again. */
+  | { type: 'returned'; work: Work; recipients: readonly TransactionRecipient[]; attempts: number }
+  /** Once per work, after its outcomes. `dotReplyMs`: how long the receiver took after the dot. */
+  | { type: 'done'; work: Work; dotReplyMs: number | null }
+  /** The receiver takes no more recipients than this in one transaction. */
+  | { type: 'learned'; maxRecipients: number }
+  /** Last action of every session: close the socket. */
+  | { type: 'end'; end: SessionEnd | null };
+
+export type Phase =
+  'greeting' | 'ehlo' | 'helo' | 'starttls' | 'tls' | 'open' | 'quitting' | 'ended';
+
+export interface Slot {
+  readonly recipient: TransactionRecipient;
+  /** accepted: by RCPT. left_over: for the next transaction. decided: has its outcome. */
+  state: 'open' | 'accepted' | 'left_over' | 'decided';
+}
+
+/** A work on the wire. */
+export interface Envelope {
+  readonly work: Work;
+  startedAtMs: number;
+  readonly slots: readonly Slot[];
+  /** The message as DATA wants it; null when BDAT is used. */
+  readonly stuffed: { bytes: Uint8Array; end: string } | null;
+  mark: 'waiting' | 'durable' | 'failed';
+  /** Commands not written yet. */
+  unsent: { line: string; expect: Expectation }[];
+  /** Replies that are still to come for this envelope. */
+  outstanding: number;
+  mailAccepted: boolean;
+  /** RCPT commands the receiver said 2xx to, whatever became of them since. */
+  rcptAccepted: number;
+  /** commands: until DATA is answered. body: being written. */
+  phase: 'commands' | 'go' | 'body';
+  /** Bytes of the message already written. */
+  bodyOffset: number;
+  dotAtMs: number;
+}
+
+export type Expectation =
+  | { kind: 'greeting' | 'ehlo' | 'helo' | 'starttls' | 'quit' }
+  | { kind: 'rset' | 'mail' | 'data' | 'dot' | 'lone_dot'; envelope: Envelope }
+  | { kind: 'rcpt'; envelope: Envelope; slot: Slot };
+
+/** Where a session stands that waits for this reply. */
+export function stageOf(kind: Expectation['kind']): Stage {
+  switch (kind) {
+    case 'helo':
+      return 'ehlo';
+    case 'rset':
+    case 'quit':
+      return 'mail';
+    case 'lone_dot':
+      return 'data';
+    case 'greeting':
+    case 'ehlo':
+    case 'starttls':
+    case 'mail':
+    case 'rcpt':
+    case 'data':
+    case 'dot':
+      return kind;
+  }
+}
+
+export interface SessionState {
+  readonly options: SessionOptions;
+  nowMs: number;
+  phase: Phase;
+  parser: ReplyParser;
+  capabilities: Capabilities;
+  tls: string | null;
+  expected: Expectation[];
+  /** In its commands or its body. */
+  current: Envelope | null;
+  /** Its dot is written, the reply is not here. */
+  awaiting: Envelope | null;
+  /** Given ahead; begins when `current` has written its dot. */
+  queued: Envelope | null;
+  /** A transaction was left open at the receiver: RSET comes before the next MAIL. */
+  needsReset: boolean;
+  /** Works whose dot was answered. */
+  completed: number;
+  maxRecipients: number | null;
+  awaitingDrain: boolean;
+  /** QUIT as soon as nothing is under way. */
+  quitting: boolean;
+  /** What the running timeout is for; a new timeout begins when this changes. */
+  timed: unknown;
+  deadlineMs: number | null;
+  pending: (string | Uint8Array)[];
+  actions: SessionAction[];
+}
+
+export function initialState(options: SessionOptions, nowMs: number): SessionState {
+  return {
+    options,
+    nowMs,
+    phase: 'greeting',
+    parser: createReplyParser(),
+    capabilities: NO_CAPABILITIES,
+    tls: null,
+    expected: [{ kind: 'greeting' }],
+    current: null,
+    awaiting: null,
+    queued: null,
+    needsReset: false,
+    completed: 0,
+    maxRecipients: null,
+    awaitingDrain: false,
+    quitting: false,
+    timed: null,
+    deadlineMs: null,
+    pending: [],
+    actions: [],
+  };
+}
+
+export function write(state: SessionState, part: string | Uint8Array): void {
+  state.pending.push(part);
+}
+
+export function expect(state: SessionState, expectation: Expectation): void {
+  state.expected.push(expectation);
+  if ('envelope' in expectation) expectation.envelope.outstanding += 1;
+}
+
+/** Turns what was collected into one action. */
+export function flush(state: SessionState, drain = false): void {
+  if (state.pending.length === 0) return;
+  state.actions.push({ type: 'write', parts: state.pending, drain });
+  state.pending = [];
+  if (drain) state.awaitingDrain = true;
+}
+
+export function act(state: SessionState, action: SessionAction): void {
+  flush(state);
+  state.actions.push(action);
+}
+
+export function factsOf(state: SessionState): SessionFacts {
+  const { mxHost, mxAddress } = state.options;
+  return { mxHost, mxAddress, tls: state.tls };
+}
+
+export interface Decision {
+  stage: Stage;
+  reply: Reply | null;
+  failure: LocalFailure | null;
+  result?: Result;
+}
+
+/** Gives one recipient its outcome. The first decision stands; later ones change nothing. */
+export function decide(
+  state: SessionState,
+  envelope: Envelope,
+  slot: Slot,
+  decision: Decision,
+): void {
+  if (slot.state === 'decided') return;
+  slot.state = 'decided';
+  const { stage, reply, failure } = decision;
+  state.actions.push({
+    type: 'outcome',
+    work: envelope.work,
+    outcome: {
+      ...factsOf(state),
+      recipientId: slot.recipient.id,
+      result: decision.result ?? resultOf(reply, failure),
+      stage,
+      reply,
+      failure,
+      startedAt: new Date(envelope.startedAtMs),
+      durationMs: Math.max(0, state.nowMs - envelope.startedAtMs),
+    },
+  });
+}
+
+export function decideAll(
+  state: SessionState,
+  envelope: Envelope,
+  which: Slot['state'],
+  decision: Decision,
+): void {
+  for (const slot of envelope.slots) {
+    if (slot.state === which) decide(state, envelope, slot, decision);
+  }
+}
+
+/** 5xx and permanent observations are `rejected`; everything else that failed is `deferred`. */
+export function resultOf(reply: Reply | null, failure: LocalFailure | null): Result {
+  if (reply !== null) return reply.code >= 500 ? 'rejected' : 'deferred';
+  return failure !== null && describeFailure(failure).permanent ? 'rejected' : 'deferred';
+}

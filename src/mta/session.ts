@@ -1,0 +1,337 @@
+/**
+ * mta/session — one SMTP session as a pure state machine: events in, actions out.
+ *
+ * connection.ts feeds it bytes and clock readings and does what it says; nothing here reads a clock
+ * or touches a socket.
+ *
+ * Promises: every recipient of every work given gets exactly one outcome or comes back in a
+ *           `returned` action, and every work gets one `done`, whatever the receiver does. No reply
+ *           can be taken for the answer to another command without DATA noticing: 354 is the only
+ *           answer that lets a message go, and nothing else is answered by 354.
+ *           A lost connection, silence or garbage after the dot is `ambiguous`; before the dot it
+ *           is `deferred`, or `returned` when the connection had served a message before (receivers
+ *           end connections after as many messages as they like).
+ * Fails:    by the action `end`, always the last one.
+ * See:      handshake.ts, exchange.ts, session-state.ts.
+ */
+import { assertNever } from '../kernel/errors.ts';
+import { advance, finish, giveBack, makeEnvelope, onExchangeReply, onMark } from './exchange.ts';
+import { onHandshakeReply, onTls } from './handshake.ts';
+import type { LocalFailure, Stage } from './outcome.ts';
+import type { Reply, ReplyEvent } from './reply.ts';
+import { act, decideAll, expect, flush, initialState, stageOf, write } from './session-state.ts';
+import type {
+  Envelope,
+  Expectation,
+  SessionAction,
+  SessionEnd,
+  SessionOptions,
+  SessionState,
+  Work,
+} from './session-state.ts';
+import type { Timeouts } from './timeouts.ts';
+
+export type { SessionAction, SessionEnd, SessionOptions, Work } from './session-state.ts';
+
+export type SessionEvent =
+  | { type: 'bytes'; bytes: Uint8Array }
+  /** TLS is up. */
+  | { type: 'tls'; description: string }
+  | { type: 'tls_failed' }
+  /** Only when `demand()` asks for one. `maxRecipients`: what other sessions learned. */
+  | { type: 'work'; work: Work; maxRecipients: number | null }
+  | { type: 'marked'; work: Work; durable: boolean }
+  /** A write with `drain` has left. */
+  | { type: 'drained' }
+  | { type: 'timeout' }
+  | { type: 'closed' }
+  /** End politely as soon as nothing is under way. */
+  | { type: 'quit' };
+
+/** now: idle, give a work. ahead: one can be given while another is on the wire. */
+export type Demand = 'none' | 'now' | 'ahead';
+
+export interface Session {
+  handle(event: SessionEvent, nowMs: number): readonly SessionAction[];
+  demand(): Demand;
+  /** When the event `timeout` is due; null: the session waits for nobody. */
+  deadlineMs(): number | null;
+}
+
+const TIMEOUT_OF: Record<Expectation['kind'], keyof Timeouts> = {
+  greeting: 'greetingMs',
+  ehlo: 'ehloMs',
+  helo: 'ehloMs',
+  starttls: 'startTlsMs',
+  rset: 'rsetMs',
+  mail: 'mailMs',
+  rcpt: 'rcptMs',
+  data: 'dataMs',
+  dot: 'dotMs',
+  lone_dot: 'dotMs',
+  quit: 'quitMs',
+};
+
+/** Begins when the TCP connection is up. */
+export function createSession(options: SessionOptions, nowMs: number): Session {
+  const state = initialState(options, nowMs);
+  updateDeadline(state);
+  return {
+    handle(event, atMs) {
+      if (state.phase === 'ended') return lateEvent(event);
+      state.nowMs = atMs;
+      state.actions = [];
+      onEvent(state, event);
+      advance(state);
+      quitWhenIdle(state);
+      flush(state);
+      updateDeadline(state);
+      return state.actions;
+    },
+    demand: () => demandOf(state),
+    deadlineMs: () => state.deadlineMs,
+  };
+}
+
+/** A work that crossed the session's end goes straight back. */
+function lateEvent(event: SessionEvent): readonly SessionAction[] {
+  if (event.type !== 'work') return [];
+  const { work } = event;
+  return [
+    { type: 'returned', work, recipients: work.recipients, attempts: work.attempts },
+    { type: 'done', work, dotReplyMs: null },
+  ];
+}
+
+function onEvent(state: SessionState, event: SessionEvent): void {
+  switch (event.type) {
+    case 'bytes':
+      onBytes(state, event.bytes);
+      return;
+    case 'tls':
+      onTls(state, event.description);
+      return;
+    case 'tls_failed':
+      end(state, { stage: 'starttls', reply: null, failure: 'tls_failed' });
+      return;
+    case 'work':
+      onWork(state, event.work, event.maxRecipients);
+      return;
+    case 'marked':
+      endFor(state, onMark(state, event.work, event.durable));
+      return;
+    case 'drained':
+      state.awaitingDrain = false;
+      return;
+    case 'timeout':
+      onTimeout(state);
+      return;
+    case 'closed':
+      onClosed(state);
+      return;
+    case 'quit':
+      state.quitting = true;
+      if (state.phase !== 'open' && state.phase !== 'quitting') end(state, null);
+      return;
+    default:
+      return assertNever(event);
+  }
+}
+
+function onBytes(state: SessionState, bytes: Uint8Array): void {
+  const { parser } = state;
+  const events = parser.push(bytes);
+  for (const [index, event] of events.entries()) {
+    if (isEnded(state)) return;
+    onReplyEvent(state, event);
+    // Whatever follows the go-ahead for TLS in clear was put there by somebody in the middle.
+    const more = index < events.length - 1 || parser.isMidReply();
+    if (state.phase === 'tls' && more) {
+      end(state, { stage: 'starttls', reply: null, failure: 'tls_failed' });
+      return;
+    }
+  }
+}
+
+function isEnded(state: SessionState): boolean {
+  return state.phase === 'ended';
+}
+
+function onReplyEvent(state: SessionState, event: ReplyEvent): void {
+  if (state.phase === 'quitting') {
+    end(state, null);
+    return;
+  }
+  if (event.type === 'garbage') {
+    endHere(state, 'protocol_error');
+    return;
+  }
+  const { reply, lines } = event;
+  const expectation = state.expected.shift();
+  if (expectation === undefined) {
+    onUnexpected(state, reply);
+    return;
+  }
+  switch (expectation.kind) {
+    case 'greeting':
+    case 'ehlo':
+    case 'helo':
+    case 'starttls':
+      endFor(state, onHandshakeReply(state, expectation.kind, reply, lines));
+      return;
+    case 'quit':
+      end(state, null);
+      return;
+    case 'rset':
+    case 'mail':
+    case 'rcpt':
+    case 'data':
+    case 'dot':
+    case 'lone_dot':
+      endFor(state, onExchangeReply(state, expectation, reply));
+      return;
+    default:
+      return assertNever(expectation);
+  }
+}
+
+/** A reply to nothing. After it no reply could be trusted to answer what we ask next. */
+function onUnexpected(state: SessionState, reply: Reply): void {
+  if (reply.code < 400) {
+    endHere(state, 'protocol_error');
+    return;
+  }
+  end(state, { stage: stageNow(state), reply, failure: null });
+}
+
+function onWork(state: SessionState, work: Work, maxRecipients: number | null): void {
+  const envelope = makeEnvelope(state, work);
+  if (demandOf(state) === 'none') {
+    giveBack(state, envelope, envelope.slots, work.attempts);
+    finish(state, envelope, null);
+    return;
+  }
+  state.maxRecipients = maxRecipients;
+  state.queued = envelope;
+}
+
+function onTimeout(state: SessionState): void {
+  if (state.phase === 'quitting') end(state, null);
+  else if (state.phase === 'tls') endHere(state, 'tls_failed');
+  else if (state.expected.length > 0 || state.awaitingDrain) endHere(state, 'reply_timeout');
+  else if (state.current !== null) endHere(state, 'aborted');
+}
+
+function onClosed(state: SessionState): void {
+  const handshaken = state.tls !== null && (state.phase === 'ehlo' || state.phase === 'helo');
+  if (state.phase === 'quitting') end(state, null);
+  // TLS 1.3 lets a receiver refuse after our side is done: that too is broken TLS.
+  else if (state.phase === 'tls' || handshaken) {
+    end(state, { stage: 'starttls', reply: null, failure: 'tls_failed' });
+  } else endHere(state, 'connection_lost');
+}
+
+function endHere(state: SessionState, failure: LocalFailure): void {
+  end(state, { stage: stageNow(state), reply: null, failure });
+}
+
+function endFor(state: SessionState, reason: SessionEnd | null): void {
+  if (reason !== null) end(state, reason);
+}
+
+function stageNow(state: SessionState): Stage {
+  if (state.phase === 'tls') return 'starttls';
+  const head = state.expected[0];
+  if (head !== undefined) return stageOf(head.kind);
+  return state.current === null ? 'mail' : 'data';
+}
+
+function end(state: SessionState, reason: SessionEnd | null): void {
+  if (state.phase === 'ended') return;
+  state.phase = 'ended';
+  state.pending = [];
+  settle(state, reason ?? { stage: 'mail', reply: null, failure: 'aborted' });
+  state.expected = [];
+  act(state, { type: 'end', end: reason });
+}
+
+/** What the end of the session means for the works on it. */
+function settle(state: SessionState, reason: SessionEnd): void {
+  const { awaiting, current, queued } = state;
+  const innocent = awaiting !== null;
+  if (awaiting !== null) {
+    const failure = reason.failure ?? 'connection_lost';
+    decideAll(state, awaiting, 'accepted', {
+      stage: 'dot',
+      reply: null,
+      failure,
+      result: 'ambiguous',
+    });
+    finish(state, awaiting, null);
+  }
+  if (current !== null) settleCurrent(state, current, reason, innocent);
+  if (queued !== null) {
+    giveBack(state, queued, undecided(queued), queued.work.attempts);
+    finish(state, queued, null);
+  }
+}
+
+/** Its dot is not written. `innocent`: the session broke over the message before it. */
+function settleCurrent(
+  state: SessionState,
+  current: Envelope,
+  reason: SessionEnd,
+  innocent: boolean,
+): void {
+  const worn = state.completed > 0 && (isLost(reason) || reason.reply?.code === 421);
+  if ((innocent || worn) && current.work.attempts === 0 && current.mark !== 'failed') {
+    giveBack(state, current, undecided(current), current.work.attempts + 1);
+  }
+  const own = state.expected.find((one) => 'envelope' in one && one.envelope === current);
+  const stage = innocent && own !== undefined ? stageOf(own.kind) : reason.stage;
+  const decision = { ...reason, stage };
+  decideAll(state, current, 'open', decision);
+  decideAll(state, current, 'accepted', decision);
+  finish(state, current, null);
+}
+
+function isLost(reason: SessionEnd): boolean {
+  return reason.failure === 'connection_lost';
+}
+
+function undecided(envelope: Envelope): Envelope['slots'] {
+  return envelope.slots.filter((slot) => slot.state !== 'decided');
+}
+
+function demandOf(state: SessionState): Demand {
+  if (state.phase !== 'open' || state.quitting || state.queued !== null) return 'none';
+  if (state.current === null && state.awaiting === null) return 'now';
+  return state.capabilities.pipelining ? 'ahead' : 'none';
+}
+
+function quitWhenIdle(state: SessionState): void {
+  const busy = state.current ?? state.awaiting ?? state.queued;
+  if (!state.quitting || state.phase !== 'open' || busy !== null) return;
+  write(state, 'QUIT\r\n');
+  expect(state, { kind: 'quit' });
+  state.phase = 'quitting';
+}
+
+/** A new wait begins a new timeout; more bytes of the same wait do not prolong it. */
+function updateDeadline(state: SessionState): void {
+  const { timeouts } = state.options;
+  const head = state.expected[0];
+  const [timed, waitMs] =
+    state.phase === 'ended'
+      ? [null, 0]
+      : head !== undefined
+        ? [head, timeouts[TIMEOUT_OF[head.kind]]]
+        : state.phase === 'tls'
+          ? ['tls', timeouts.tlsMs]
+          : state.current !== null
+            ? [state.current.bodyOffset + 1, timeouts.blockMs]
+            : [null, 0];
+  if (timed === state.timed) return;
+  state.timed = timed;
+  state.deadlineMs = timed === null ? null : state.nowMs + waitMs;
+}

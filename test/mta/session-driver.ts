@@ -1,0 +1,157 @@
+/**
+ * test/mta/session-driver — a session and a receiver wired back to back, without sockets or clocks.
+ */
+import { createSession } from '../../src/mta/session.ts';
+import type { Session, SessionAction, SessionEvent, Work } from '../../src/mta/session.ts';
+import type { RecipientOutcome } from '../../src/mta/outcome.ts';
+import { DEFAULT_TIMEOUTS } from '../../src/mta/timeouts.ts';
+import { ALL_EXTENSIONS, Receiver } from './receiver.ts';
+import type { Script } from './receiver.ts';
+
+export const MESSAGE = 'Subject: hi\r\n\r\nHello\r\n..dots\r\n.\r\nbye\r\n';
+
+export interface WorkOptions {
+  sender?: string;
+  message?: string | Buffer;
+  attempts?: number;
+}
+
+/** `makeWork(1n, 'a@x.test', 'b@x.test')`: ids count up from the first. */
+export function makeWork(
+  firstId: bigint,
+  addresses: readonly string[],
+  options: WorkOptions = {},
+): Work {
+  const recipients = addresses.map((address, i) => ({ id: firstId + BigInt(i), address }));
+  return {
+    transaction: {
+      envelopeSender: options.sender ?? 'b+token@bounce.test',
+      envelopeId: 'cmp+1',
+      recipients,
+      message: Buffer.from(options.message ?? MESSAGE),
+      marked: Promise.resolve(),
+    },
+    recipients,
+    attempts: options.attempts ?? 0,
+  };
+}
+
+export interface DriverOptions {
+  extensions?: readonly string[];
+  script?: Script;
+  tls?: 'opportunistic' | 'none';
+  /** Marks are given at once unless false. */
+  mark?: boolean;
+}
+
+export class Driver {
+  readonly session: Session;
+  readonly receiver: Receiver;
+  readonly actions: SessionAction[] = [];
+  /** Each write action's text. */
+  readonly writes: string[] = [];
+  nowMs = 1_000_000;
+  receiverClosed = false;
+  readonly #mark: boolean;
+  readonly #events: SessionEvent[] = [];
+  #running = false;
+
+  constructor(options: DriverOptions = {}) {
+    this.#mark = options.mark ?? true;
+    this.session = createSession(
+      {
+        heloName: 'client.test',
+        tls: options.tls ?? 'opportunistic',
+        timeouts: DEFAULT_TIMEOUTS,
+        mxHost: 'mx.test',
+        mxAddress: '127.0.0.1:25',
+      },
+      this.nowMs,
+    );
+    this.receiver = new Receiver(
+      {
+        extensions: options.extensions ?? ALL_EXTENSIONS,
+        ...(options.script === undefined ? {} : { script: options.script }),
+      },
+      {
+        write: (bytes) => this.feed({ type: 'bytes', bytes }),
+        close: () => {
+          this.receiverClosed = true;
+          this.feed({ type: 'closed' });
+        },
+        startTls: () => undefined,
+      },
+    );
+  }
+
+  connect(): this {
+    this.receiver.greet();
+    return this;
+  }
+
+  send(work: Work, maxRecipients: number | null = null): this {
+    this.feed({ type: 'work', work, maxRecipients });
+    if (this.#mark) this.feed({ type: 'marked', work, durable: true });
+    return this;
+  }
+
+  feed(event: SessionEvent): void {
+    this.#events.push(event);
+    if (this.#running) return;
+    this.#running = true;
+    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+      for (const action of this.session.handle(next, this.nowMs)) this.#perform(action);
+    }
+    this.#running = false;
+  }
+
+  /** Lets the running timeout pass. */
+  timeOut(): void {
+    this.nowMs = this.session.deadlineMs() ?? this.nowMs;
+    this.feed({ type: 'timeout' });
+  }
+
+  outcomes(): RecipientOutcome[] {
+    return this.actions.flatMap((action) => (action.type === 'outcome' ? [action.outcome] : []));
+  }
+
+  /** `1:accepted@dot 2:rejected@rcpt`, for tables. */
+  summary(): string {
+    return this.outcomes()
+      .map((outcome) => {
+        const why = outcome.failure ?? outcome.reply?.code ?? '';
+        return `${outcome.recipientId}:${outcome.result}@${outcome.stage}(${why})`;
+      })
+      .join(' ');
+  }
+
+  returned(): string {
+    return this.actions
+      .flatMap((action) =>
+        action.type === 'returned'
+          ? action.recipients.map(({ id }) => `${id}/${action.attempts}`)
+          : [],
+      )
+      .join(' ');
+  }
+
+  has(type: SessionAction['type']): boolean {
+    return this.actions.some((action) => action.type === type);
+  }
+
+  #perform(action: SessionAction): void {
+    this.actions.push(action);
+    if (action.type === 'write') {
+      const bytes = Buffer.concat(
+        action.parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)),
+      );
+      this.writes.push(bytes.toString('latin1'));
+      this.receiver.push(bytes);
+      if (action.drain) this.feed({ type: 'drained' });
+    }
+    if (action.type === 'start_tls') {
+      this.receiver.tls = true;
+      this.feed({ type: 'tls', description: 'TLSv1.3 TEST' });
+    }
+  }
+}
