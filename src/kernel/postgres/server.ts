@@ -62,6 +62,8 @@ const SETTINGS: Record<string, string> = {
   checkpoint_timeout: '15min',
   wal_compression: 'on',
   jit: 'off',
+  random_page_cost: '1.1',
+  effective_cache_size: '1GB',
   autovacuum_naptime: '15s',
   autovacuum_vacuum_cost_limit: '2000',
   log_min_messages: 'warning',

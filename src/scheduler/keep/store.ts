@@ -4,6 +4,8 @@
  * Promises: every statement takes unclaimed (or abandoned) batches with `skip locked` and changes
  *           batches and deliveries together, so several nodes may run it at one time. Each returns
  *           what it changed, by campaign and domain, for the rollups of the same transaction.
+ * Shape:    `id = any(array(…))` over a lateral with a limit keeps the planner on the primary key;
+ *           see queue/store.ts `readRecipients` for what it does otherwise.
  */
 import type { Db, Sql, Tx } from '../../kernel/postgres/connect.ts';
 
@@ -27,16 +29,19 @@ export async function endPending(
 ): Promise<{ batches: number; ended: Ended[] }> {
   const rows = await tx<(Ended & { batches: number })[]>`
     with taken as (
-      select id, domain, first_delivery_id, last_delivery_id from batches
+      select id, first_delivery_id, last_delivery_id from batches
       where campaign_id = ${campaignId} and state in ('ready', 'waiting')
       order by id limit ${limit} for update skip locked
     ), ended as (
       update deliveries d set state = ${state}::delivery_state, next_attempt_at = null,
         class = case when ${state} = 'expired' then coalesce(d.class, 'expired') else d.class end
-      from taken b
-      where d.id between b.first_delivery_id and b.last_delivery_id
-        and d.campaign_id = ${campaignId} and d.state = 'pending'
-      returning d.id, d.attempts, d.class, b.domain
+      where d.id = any(array(
+        select open.id from taken b cross join lateral (
+          select id from deliveries
+          where id between b.first_delivery_id and b.last_delivery_id and state = 'pending' limit 1000
+        ) open))
+      returning d.id, d.attempts, d.class,
+        (select r.domain from recipients r where r.id = d.recipient_id) as domain
     ), logged as (
       insert into events (kind, campaign_id, delivery_id, class, attempt)
       select 'delivery.expired', ${campaignId}, id, class, attempts from ended
@@ -71,19 +76,21 @@ export async function reapBatches(
 ): Promise<{ batches: number; doubtful: Doubtful[] }> {
   const rows = await tx<(Doubtful & { batches: number })[]>`
     with dead as (
-      select b.id, b.campaign_id, b.domain, b.first_delivery_id, b.last_delivery_id,
-        c.ambiguity_policy as policy
-      from batches b join campaigns c on c.id = b.campaign_id
-      where b.state = 'claimed' and (not ${which.expiredOnly} or b.lease_until < now())
-      order by b.lease_until limit ${limit} for update of b skip locked
+      select id, first_delivery_id, last_delivery_id from batches
+      where state = 'claimed' and (not ${which.expiredOnly} or lease_until < now())
+      order by lease_until limit ${limit} for update skip locked
     ), doubtful as (
       update deliveries d set attempts = d.attempts + 1,
-        state = (case b.policy when 'hold' then 'ambiguous' when 'retry' then 'pending'
+        state = (case c.ambiguity_policy when 'hold' then 'ambiguous' when 'retry' then 'pending'
           else 'accepted' end)::delivery_state
-      from dead b
-      where d.id between b.first_delivery_id and b.last_delivery_id
-        and d.campaign_id = b.campaign_id and d.state = 'sending'
-      returning d.id, d.attempts, b.campaign_id, b.domain, b.policy
+      from campaigns c
+      where c.id = d.campaign_id and d.id = any(array(
+        select marked.id from dead b cross join lateral (
+          select id from deliveries
+          where id between b.first_delivery_id and b.last_delivery_id and state = 'sending' limit 1000
+        ) marked))
+      returning d.id, d.attempts, d.campaign_id, c.ambiguity_policy as policy,
+        (select r.domain from recipients r where r.id = d.recipient_id) as domain
     ), logged as (
       insert into events (kind, campaign_id, delivery_id, attempt, stage, reply_text)
       select 'delivery.ambiguous', campaign_id, id, attempts, 'dot', 'the sending process ended'
