@@ -1,0 +1,26 @@
+/**
+ * campaigns/deps — what every use case of this room is given.
+ *
+ * `CampaignJobs` is a port: declared here by its consumer, implemented by the scheduler over pg-boss,
+ * wired in main.ts. Both calls join the transaction of the state change, so that a job exists exactly
+ * when the state that needs it was committed.
+ */
+import type { Clock } from '../kernel/clock.ts';
+import type { Sql, Tx } from '../kernel/postgres/connect.ts';
+
+export interface CampaignJobs {
+  /** Recipients into deliveries and batches; asked for at start, and at resume when unfinished. */
+  enqueueExpansion(tx: Tx, campaignId: bigint): Promise<void>;
+  /** Everything that is not final yet becomes `cancelled`, then the campaign does. */
+  enqueueCancellation(tx: Tx, campaignId: bigint): Promise<void>;
+}
+
+export interface CampaignDeps {
+  sql: Sql;
+  clock: Clock;
+  /** VOLLEY_SECRET: signs addresses and links, seals DKIM keys. */
+  secret: string;
+  /** Former secrets, newest first: keys they sealed can still be opened. */
+  previousSecrets: readonly string[];
+  jobs: CampaignJobs;
+}

@@ -1,0 +1,150 @@
+/**
+ * campaigns/senders — who a campaign comes from: address, bounce domain, DKIM keys, DNS records.
+ *
+ * Promises: a sender and its RSA-2048 and Ed25519 keys appear together or not at all. Private keys are
+ *           sealed at rest and never leave through here. The bounce domain aligns with the From
+ *           domain (senders/alignment.ts says why others are refused).
+ * Fails:    `invalid_request` with a pointer per wrong field; `not_found`.
+ */
+import { asciiDomain, parseAddress } from '../kernel/address.ts';
+import { AppError } from '../kernel/errors.ts';
+import type { FieldError } from '../kernel/errors.ts';
+import type { CampaignDeps } from './deps.ts';
+import { toPage } from './page.ts';
+import type { Page, PageRequest } from './page.ts';
+import { alignsRelaxed, organisationalDomain } from './senders/alignment.ts';
+import { generateDkimKeys } from './senders/dkim-keys.ts';
+import { dnsRecords } from './senders/dns-records.ts';
+import type { DnsRecord } from './senders/dns-records.ts';
+import {
+  insertDkimKey,
+  insertSender,
+  selectDkimKeys,
+  selectSender,
+  selectSenders,
+} from './senders/store.ts';
+import type { DkimKeyRow, NewSender, SenderRow } from './senders/store.ts';
+
+export type { DnsRecord };
+
+export interface SenderInput {
+  fromAddress: string;
+  displayName: string;
+  bounceDomain: string;
+  unsubscribeBaseUrl: string | null;
+}
+
+export interface Sender {
+  id: bigint;
+  fromAddress: string;
+  displayName: string;
+  /** Domain of `fromAddress`, ASCII: the d= of its signatures. */
+  domain: string;
+  bounceDomain: string;
+  unsubscribeBaseUrl: string | null;
+  createdAt: Date;
+  dkimSelectors: string[];
+  dnsRecords: DnsRecord[];
+}
+
+const MAX_DISPLAY_NAME = 200;
+const MAX_URL = 500;
+const CONTROL = /[\p{Cc}\u2028\u2029]/u;
+
+export async function createSender(deps: CampaignDeps, input: SenderInput): Promise<Sender> {
+  const sender = checkSender(input);
+  const keys = await generateDkimKeys(deps.secret);
+  return deps.sql.begin(async (tx) => {
+    const row = await insertSender(tx, sender);
+    const rows: DkimKeyRow[] = [];
+    for (const key of keys) rows.push(await insertDkimKey(tx, row.id, key));
+    return toSender(row, rows);
+  });
+}
+
+export async function getSender(deps: CampaignDeps, id: bigint): Promise<Sender> {
+  const row = await selectSender(deps.sql, id);
+  if (row === undefined) throw new AppError('not_found', 'no such sender');
+  return toSender(row, await selectDkimKeys(deps.sql, [id]));
+}
+
+/** Newest first. */
+export async function listSenders(deps: CampaignDeps, page: PageRequest): Promise<Page<Sender>> {
+  const rows = toPage(await selectSenders(deps.sql, page), page.limit);
+  const keys = Map.groupBy(
+    await selectDkimKeys(
+      deps.sql,
+      rows.data.map((row) => row.id),
+    ),
+    (key) => key.senderId,
+  );
+  return { ...rows, data: rows.data.map((row) => toSender(row, keys.get(row.id) ?? [])) };
+}
+
+function toSender(row: SenderRow, keys: readonly DkimKeyRow[]): Sender {
+  const { domain, bounceDomain } = row;
+  return {
+    ...row,
+    dkimSelectors: keys.map((key) => key.selector),
+    dnsRecords: dnsRecords({ domain, bounceDomain, keys }),
+  };
+}
+
+function checkSender(input: SenderInput): NewSender {
+  const errors: FieldError[] = [];
+  const refuse = (pointer: string, detail: string): void => {
+    errors.push({ pointer, code: 'invalid_value', detail });
+  };
+
+  const from = parseAddress(input.fromAddress);
+  if (!from.ok) refuse('/from_address', from.reason);
+  else if (from.value.utf8) refuse('/from_address', 'needs an ASCII local part');
+
+  const displayName = input.displayName.trim();
+  if (displayName.length > MAX_DISPLAY_NAME) {
+    refuse('/display_name', `is longer than ${MAX_DISPLAY_NAME} characters`);
+  }
+  if (CONTROL.test(displayName) || !displayName.isWellFormed()) {
+    refuse('/display_name', 'contains a control character');
+  }
+
+  const bounceDomain = asciiDomain(input.bounceDomain.trim());
+  if (bounceDomain === null) refuse('/bounce_domain', 'is no valid domain name');
+  else if (from.ok && !alignsRelaxed(from.value.domain, bounceDomain)) {
+    const organisation = organisationalDomain(from.value.domain);
+    refuse(
+      '/bounce_domain',
+      `must be ${organisation} or a subdomain of it, or SPF never counts for DMARC`,
+    );
+  }
+
+  const url = input.unsubscribeBaseUrl === null ? null : checkBaseUrl(input.unsubscribeBaseUrl);
+  if (url !== null && !url.ok) refuse('/unsubscribe_base_url', url.reason);
+
+  if (!from.ok || bounceDomain === null || errors.length > 0) {
+    throw new AppError('invalid_request', 'the sender cannot be used like this', { errors });
+  }
+  return {
+    fromAddress: from.value.address,
+    displayName,
+    domain: from.value.domain,
+    bounceDomain,
+    unsubscribeBaseUrl: url?.ok === true ? url.value : null,
+  };
+}
+
+type UrlResult = { ok: true; value: string } | { ok: false; reason: string };
+
+/** RFC 8058 wants https; plain http is for trying things out on one's own machine. */
+function checkBaseUrl(text: string): UrlResult {
+  const url = URL.parse(text);
+  if (url === null || text.length > MAX_URL) return { ok: false, reason: 'is no valid URL' };
+  const loopback = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback)) {
+    return { ok: false, reason: 'must start with https://' };
+  }
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    return { ok: false, reason: 'may have no user, query or fragment' };
+  }
+  return { ok: true, value: url.href.replace(/\/+$/, '') };
+}

@@ -1,0 +1,81 @@
+/**
+ * campaigns/templates/render — stored Handlebars and one recipient's variables into text.
+ *
+ * Promises: HTML is escaped, always. A variable that is absent renders as nothing (the preview names
+ *           it). Only own properties are read, so data never reaches a prototype. Work is bounded: at
+ *           most 10,000 turns of {{#each}} and 4 MiB a part, whatever list a row brings (nested
+ *           loops over 64 KB of data would otherwise run for years).
+ * Fails:    throws RenderError; the sentence may be shown, it holds no data of the recipient.
+ * Measured: 10 KB of HTML with 8 variables: see bench/render.ts.
+ */
+import Handlebars from 'handlebars';
+import { HELPERS } from './syntax.ts';
+
+export type Variables = Record<string, unknown>;
+export type Render = (variables: Variables) => string;
+export type Escaping = 'html' | 'none';
+
+export class RenderError extends Error {}
+
+const MAX_TURNS = 10_000;
+const MAX_PART_CHARS = 4 * 1024 * 1024;
+
+interface Budget {
+  turnsLeft: number;
+}
+
+/** The source must have passed `checkSyntax`. Compiled at the first call. */
+export function compileTemplate(source: string, escaping: Escaping): Render {
+  const environment = Handlebars.create();
+  for (const name of Object.keys(environment.helpers)) {
+    if (!HELPERS.some((known) => known === name)) environment.unregisterHelper(name);
+  }
+  environment.registerHelper('each', boundedEach);
+  const template = environment.compile<Variables>(source, {
+    noEscape: escaping === 'none',
+    knownHelpers: Object.fromEntries(HELPERS.map((name) => [name, true])),
+    knownHelpersOnly: true,
+  });
+  return (variables) => {
+    const budget: Budget = { turnsLeft: MAX_TURNS };
+    const text = template(variables, { data: { budget } });
+    if (text.length > MAX_PART_CHARS) throw tooLong();
+    return text;
+  };
+}
+
+/** Handlebars' each, over arrays and plain objects, that counts. */
+function boundedEach(this: unknown, list: unknown, options: Handlebars.HelperOptions): string {
+  const entries = typeof list === 'object' && list !== null ? Object.entries(list) : [];
+  if (entries.length === 0) return options.inverse(this);
+  const frame = Handlebars.createFrame(options.data) as Record<string, unknown>;
+  const budget = frame['budget'] as Budget;
+  let text = '';
+  for (const [index, [key, item]] of entries.entries()) {
+    budget.turnsLeft -= 1;
+    if (budget.turnsLeft < 0) throw new RenderError(`lists have more than ${MAX_TURNS} items`);
+    frame['key'] = Array.isArray(list) ? index : key;
+    frame['index'] = index;
+    frame['first'] = index === 0;
+    frame['last'] = index === entries.length - 1;
+    text += options.fn(item, { data: frame });
+    if (text.length > MAX_PART_CHARS) throw tooLong();
+  }
+  return text;
+}
+
+function tooLong(): RenderError {
+  return new RenderError(`a part is longer than ${MAX_PART_CHARS} characters`);
+}
+
+/** Names of `variables` that `names` ask for and that are absent or null. */
+export function missingVariables(names: readonly string[], variables: Variables): string[] {
+  return names.filter((name) => {
+    let value: unknown = variables;
+    for (const part of name.split('.')) {
+      if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return true;
+      value = (value as Variables)[part];
+    }
+    return value === null || value === undefined;
+  });
+}
