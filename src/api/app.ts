@@ -10,6 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { requestId } from 'hono/request-id';
 import { secureHeaders } from 'hono/secure-headers';
+import { createSuppressions } from '../bounce/suppressions/suppressions.ts';
 import type { CampaignDeps } from '../campaigns/deps.ts';
 import { AppError } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/log.ts';
@@ -27,29 +28,38 @@ import { healthRoutes } from './routes/health.ts';
 import type { Readiness } from './routes/health.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { senderRoutes } from './routes/senders.ts';
+import { suppressionFileRoutes } from './routes/suppression-files.ts';
+import { suppressionRoutes } from './routes/suppressions.ts';
 import { templateRoutes } from './routes/templates.ts';
 import { createSlots } from './slots.ts';
+import type { StreamDeps } from './stream-response.ts';
 
-export interface ApiDeps {
-  campaigns: CampaignDeps;
-  logger: Logger;
-  /** Of Volley, for the OpenAPI document. */
-  version: string;
-  /** Whether this process can do its work: database, migrations, bounce listener. */
+export interface ApiDeps extends CampaignDeps {
+  log: Logger;
+  /** Port: what only the composition root knows of this process. */
   ready: () => Promise<Readiness>;
   /** Uploads, imports and exports at one time; each holds a database connection. */
   maxStreams?: number;
   bodyLimits?: BodyLimits;
+  /** How long an export waits for a client that does not read. */
+  stallTimeoutMs?: number;
 }
 
 const MAX_STREAMS = 4;
+const STALL_TIMEOUT_MS = 60_000;
 
 export function createApi(deps: ApiDeps): ApiRouter {
-  const { sql, clock } = deps.campaigns;
+  const { sql, clock, log } = deps;
+  const suppressions = createSuppressions(deps);
   const slots = createSlots(deps.maxStreams ?? MAX_STREAMS);
+  const streams: StreamDeps = {
+    slots,
+    log,
+    stallTimeoutMs: deps.stallTimeoutMs ?? STALL_TIMEOUT_MS,
+  };
   const bodyLimits = deps.bodyLimits ?? BODY_LIMITS;
   const authenticate = createAuthenticate(sql, clock);
-  const gate = createGate({ sql, logger: deps.logger, authenticate, slots, bodyLimits });
+  const gate = createGate({ sql, log, authenticate, slots, bodyLimits });
 
   const app = createRouter();
   useHeaders(app);
@@ -62,17 +72,19 @@ export function createApi(deps: ApiDeps): ApiRouter {
       },
     }),
   );
-  app.onError(createErrorHandler(deps.logger));
+  app.onError(createErrorHandler(log));
   app.notFound((c) => problemResponse(c, new AppError('not_found', 'no such path')));
 
-  app.route('/', senderRoutes(gate, deps.campaigns));
-  app.route('/', templateRoutes(gate, deps.campaigns));
-  app.route('/', campaignRoutes(gate, deps.campaigns));
-  app.route('/', lifecycleRoutes(gate, deps.campaigns));
-  app.route('/', healthRoutes(gate, deps.ready));
+  app.route('/', senderRoutes(gate, deps));
+  app.route('/', templateRoutes(gate, deps));
+  app.route('/', campaignRoutes(gate, deps));
+  app.route('/', lifecycleRoutes(gate, deps));
+  app.route('/', suppressionFileRoutes(gate, suppressions, streams));
+  app.route('/', suppressionRoutes(gate, suppressions, clock));
+  app.route('/', healthRoutes(gate, deps));
   app.route(
     '/',
-    docsRoutes(() => documentOf(app, deps.version)),
+    docsRoutes(() => documentOf(app)),
   );
   return app;
 }

@@ -35,7 +35,7 @@ const PROLONG_EVERY_MS = 60_000;
 
 export interface IdempotencyDeps {
   sql: Sql;
-  logger: Logger;
+  log: Logger;
 }
 
 /** The key as it is compared: without the quotes and escapes of an sf-string; null when unusable. */
@@ -92,7 +92,7 @@ function hold(deps: IdempotencyDeps, name: IdempotencyName, token: string) {
       .then(async () => {
         current = (await prolongIdempotencyKey(deps.sql, name, current)) ?? current;
       })
-      .catch((error: unknown) => deps.logger.warn({ err: error }, 'idempotency key not prolonged'));
+      .catch((error: unknown) => deps.log.warn({ err: error }, 'idempotency key not prolonged'));
   }, PROLONG_EVERY_MS);
   timer.unref();
   return {
@@ -120,7 +120,7 @@ async function settle(
     }
   } catch (error) {
     // What the request did is committed; the caller must hear it.
-    deps.logger.warn({ requestId: c.var.requestId, err: error }, 'idempotent answer not stored');
+    deps.log.warn({ requestId: c.var.requestId, err: error }, 'idempotent answer not stored');
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * api/openapi — the OpenAPI 3.1 document, made from the routes.
  */
+import manifest from '../../package.json' with { type: 'json' };
 import type { ApiRouter } from './router.ts';
 
 const DESCRIPTION = `
@@ -14,7 +15,7 @@ Errors are problem documents (RFC 9457) with a stable \`code\`. Lists are keyset
 creates or changes something takes an \`Idempotency-Key\`.
 `.trim();
 
-export function documentOf(app: ApiRouter, version: string): object {
+export function documentOf(app: ApiRouter): object {
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
     type: 'http',
     scheme: 'bearer',
@@ -24,7 +25,7 @@ export function documentOf(app: ApiRouter, version: string): object {
     openapi: '3.1.0',
     info: {
       title: 'Volley',
-      version,
+      version: manifest.version,
       description: DESCRIPTION,
       license: { name: 'MIT' },
     },

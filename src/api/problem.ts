@@ -132,14 +132,14 @@ export function asAppError(error: unknown): AppError | null {
   return null;
 }
 
-export function createErrorHandler(logger: Logger): ErrorHandler<ApiEnv> {
+export function createErrorHandler(log: Logger): ErrorHandler<ApiEnv> {
   return (error, c) => {
     const known = asAppError(error);
     const answer = known ?? new AppError('internal', 'something went wrong on our side');
     if (PROBLEMS[answer.code].status >= 500) {
       const facts = { requestId: c.var.requestId, method: c.req.method, err: error };
-      if (known === null) logger.error(facts, 'request failed');
-      else logger.warn(facts, 'request refused');
+      if (known === null) log.error(facts, 'request failed');
+      else log.warn(facts, 'request refused');
     }
     return problemResponse(c, answer);
   };

@@ -87,3 +87,9 @@ export function json<T extends z.ZodType>(schema: T) {
 export function jsonBody<T extends z.ZodType>(schema: T) {
   return { required: true as const, content: json(schema) };
 }
+
+/** Without the fields that are undefined: `exactOptionalPropertyTypes` tells absent from undefined. */
+export function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}

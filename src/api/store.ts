@@ -1,5 +1,5 @@
 /**
- * api/store — SQL of API keys and of Idempotency-Keys.
+ * api/store — SQL of API keys, of Idempotency-Keys, and of the readiness check.
  */
 import type { Db, Sql } from '../kernel/postgres/connect.ts';
 
@@ -152,4 +152,13 @@ export async function deleteOldIdempotencyKeys(sql: Sql): Promise<number> {
   const result = await sql`
     delete from idempotency_keys where created_at < now() - interval '24 hours'`;
   return result.count;
+}
+
+// --- health -------------------------------------------------------------------------------------
+
+/** How many migrations the database has seen. Throws when it has seen none, or is away. */
+export async function countMigrations(sql: Db): Promise<number> {
+  const [row] = await sql<{ n: number }[]>`
+    select count(*)::int as n from drizzle.__drizzle_migrations`;
+  return row?.n ?? 0;
 }

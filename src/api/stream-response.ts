@@ -14,7 +14,7 @@ import type { Slots } from './slots.ts';
 
 export interface StreamDeps {
   slots: Slots;
-  logger: Logger;
+  log: Logger;
   stallTimeoutMs: number;
 }
 
@@ -53,7 +53,7 @@ function toStream(
     try {
       await source.return?.();
     } catch (error) {
-      deps.logger.warn({ err: error, reason }, 'closing the source of an answer failed');
+      deps.log.warn({ err: error, reason }, 'closing the source of an answer failed');
     }
   };
 
@@ -74,7 +74,7 @@ function toStream(
           controller.close();
         } else controller.enqueue(encoder.encode(piece.value));
       } catch (error) {
-        deps.logger.error({ err: error }, 'an answer was cut off');
+        deps.log.error({ err: error }, 'an answer was cut off');
         await end('failed');
         // Not the error itself: node-server writes its message to the client.
         controller.error(new Error('the answer was cut off'));

@@ -9,7 +9,9 @@ test('a sender is created with its keys, and read back', async () => {
   expect(made.status).toBe(201);
   expect(made.headers.get('Location')).toBe(`/v1/senders/${made.body.id}`);
   expect(made.body).toMatchObject({ from_address: 'news@example.com', domain: 'example.com' });
-  expect(made.body.dns_records.length).toBeGreaterThanOrEqual(4);
+  expect(made.body.dns_records).toContainEqual(
+    expect.objectContaining({ type: 'MX', name: 'bounce.example.com' }),
+  );
   const read = await api.get(`/v1/senders/${made.body.id}`, { as: 'read' });
   expect(read.body).toEqual(made.body);
 });
@@ -30,7 +32,7 @@ test('all wrong fields are named at once', async () => {
 
   expect(status).toBe(422);
   expect(body.code).toBe('invalid_request');
-  expect(body.errors.map((error: { pointer: string }) => error.pointer)).toEqual(
+  expect(body.errors.map((error) => error.pointer)).toEqual(
     expect.arrayContaining(['/from_address', '/display_name', '/bounce_domain', '/colour']),
   );
 });
@@ -48,7 +50,7 @@ test.each([
   const { status, body } = await api.post('/v1/senders', { ...NEW_SENDER, ...wrong });
 
   expect(status).toBe(422);
-  expect(body.errors[0].pointer).toBe(`/${Object.keys(wrong)[0]}`);
+  expect(body.errors[0]?.pointer).toBe(`/${Object.keys(wrong)[0]}`);
 });
 
 test('a list is paged, newest first', async () => {
@@ -58,9 +60,9 @@ test('a list is paged, newest first', async () => {
   const first = await api.get('/v1/senders?limit=2');
   const second = await api.get(`/v1/senders?limit=2&after=${first.body.next_cursor}`);
 
-  expect(first.body.data.map((row: { id: string }) => row.id)).toEqual(ids.slice(0, 2));
+  expect(first.body.data.map((row) => row.id)).toEqual(ids.slice(0, 2));
   expect(first.body.has_more).toBe(true);
-  expect(second.body.data[0].id).toBe(ids[2]);
+  expect(second.body.data[0]?.id).toBe(ids[2]);
 });
 
 test.each([
@@ -74,7 +76,7 @@ test.each([
   const { status, body } = await api.get(`/v1/senders?${query}`);
 
   expect(status).toBe(422);
-  expect(body.errors[0].pointer).toBe(pointer);
+  expect(body.errors[0]?.pointer).toBe(pointer);
 });
 
 test.each(['snd_0000000000000', 'snd_zzzzzzzzzzzzz', 'cmp_0000000000001', '%00', '1;drop table'])(

@@ -6,21 +6,34 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from '@hono/zod-openapi';
+import type { Sql } from '../../kernel/postgres/connect.ts';
+import { isDatabaseAway } from '../database-away.ts';
 import { endpoint } from '../endpoint.ts';
 import type { Gate } from '../gate.ts';
 import { createRouter } from '../router.ts';
 import type { ApiRouter } from '../router.ts';
 import { json } from '../schema.ts';
+import { countMigrations } from '../store.ts';
 
-/** Port: answered by main.ts, which knows what runs in this process. */
+/** Port: answered by the composition root, which knows what runs in this process. */
 export interface Readiness {
+  bounceListener: boolean;
+  /** How many migrations this version has; the database must have seen them all. */
+  migrations: number;
+}
+
+export interface HealthDeps {
+  sql: Sql;
+  ready: () => Promise<Readiness>;
+}
+
+interface Checks {
   database: boolean;
-  /** The database has the schema of this version. */
   migrations: boolean;
   bounceListener: boolean;
 }
 
-const NOTHING_UP: Readiness = { database: false, migrations: false, bounceListener: false };
+const NOTHING_UP: Checks = { database: false, migrations: false, bounceListener: false };
 const ANSWER_WITHIN_MS = 3_000;
 
 const check = z.enum(['up', 'down']);
@@ -58,11 +71,11 @@ const ready = endpoint(
   },
 );
 
-export function healthRoutes(gate: Gate, readiness: () => Promise<Readiness>): ApiRouter {
+export function healthRoutes(gate: Gate, deps: HealthDeps): ApiRouter {
   const router = createRouter();
   router.openapi(gate(health), (c) => c.json({ status: 'ok' as const }, 200));
   router.openapi(gate(ready), async (c) => {
-    const checks = await answerInTime(readiness);
+    const checks = await answerInTime(runChecks(deps));
     const isReady = checks.database && checks.migrations && checks.bounceListener;
     const body = {
       status: isReady ? ('ready' as const) : ('not_ready' as const),
@@ -81,17 +94,23 @@ function upOrDown(up: boolean): z.infer<typeof check> {
   return up ? 'up' : 'down';
 }
 
-/** A check that fails or hangs says the same as one that answers "down". */
-async function answerInTime(readiness: () => Promise<Readiness>): Promise<Readiness> {
-  const timer = new AbortController();
-  const late = sleep(ANSWER_WITHIN_MS, NOTHING_UP, { signal: timer.signal }).catch(
-    () => NOTHING_UP,
-  );
+async function runChecks(deps: HealthDeps): Promise<Checks> {
+  const { bounceListener, migrations } = await deps.ready();
   try {
-    return await Promise.race([readiness(), late]);
-  } catch {
-    // What failed is said by the check's own owner; here it only means "down".
-    return NOTHING_UP;
+    const applied = await countMigrations(deps.sql);
+    return { database: true, migrations: applied >= migrations, bounceListener };
+  } catch (error) {
+    return { database: !isDatabaseAway(error), migrations: false, bounceListener };
+  }
+}
+
+/** A check that hangs says the same as one that answers "down". */
+async function answerInTime(checks: Promise<Checks>): Promise<Checks> {
+  const timer = new AbortController();
+  const late = sleep(ANSWER_WITHIN_MS, NOTHING_UP, { signal: timer.signal });
+  late.catch(() => undefined);
+  try {
+    return await Promise.race([checks, late]);
   } finally {
     timer.abort();
   }
