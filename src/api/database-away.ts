@@ -21,10 +21,11 @@ const CLIENT_CODES = new Set([
 ]);
 
 /**
- * SQLSTATE classes: 08 connection, 53 insufficient resources, 57P operator intervention; 25006 is a
- * server that became a read-only standby, 40 a serialization failure or deadlock.
+ * SQLSTATE classes: 08 connection, 28 it does not let us in, 3D000 no such database, 53 insufficient
+ * resources, 57P operator intervention; 25006 is a server that became a read-only standby, 40 a
+ * serialization failure or deadlock.
  */
-const SERVER_CODES = /^(?:08...|53...|57P0[1-5]|25006|40001|40P01)$/;
+const SERVER_CODES = /^(?:08...|28...|3D000|53...|57P0[1-5]|25006|40001|40P01)$/;
 
 export function isDatabaseAway(error: unknown): boolean {
   for (let link = error, depth = 0; link instanceof Error && depth < 5; depth += 1) {

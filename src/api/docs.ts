@@ -53,8 +53,7 @@ const REFERENCE = html`<!doctype html>
 const REFERENCE_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
-  // Swagger UI sets style attributes.
-  "style-src 'self' 'unsafe-inline'",
+  "style-src 'self'",
   "img-src 'self' data:",
   "connect-src 'self'",
   "base-uri 'none'",

@@ -58,7 +58,18 @@ const NewCampaign = z
       description: 'What to do when the link was lost after the final dot',
     }),
   })
-  .openapi('NewCampaign');
+  .openapi('NewCampaign', {
+    example: {
+      name: 'Statements March',
+      sender_id: 'snd_0000000000007',
+      template_id: 'tpl_0000000000007',
+      content: null,
+      stream: 'statement',
+      mode: 'auto',
+      ttl_seconds: THREE_DAYS_SECONDS,
+      ambiguity_policy: 'hold',
+    },
+  });
 
 export const CampaignSchema = z
   .object({

@@ -24,7 +24,14 @@ const NewSender = z
       description: 'Unsubscribe links are `<base>/u/<token>`; needed for stream `marketing`',
     }),
   })
-  .openapi('NewSender');
+  .openapi('NewSender', {
+    example: {
+      from_address: 'news@example.com',
+      display_name: 'Example Bank',
+      bounce_domain: 'bounce.example.com',
+      unsubscribe_base_url: 'https://mail.example.com',
+    },
+  });
 
 const SenderSchema = z
   .object({

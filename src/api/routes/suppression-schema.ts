@@ -41,7 +41,9 @@ export const NewSuppression = z.strictObject({
 
 export const AddRequest = z
   .strictObject({ entries: z.array(NewSuppression).min(1).max(MAX_ADDRESSES) })
-  .openapi('AddSuppressions');
+  .openapi('AddSuppressions', {
+    example: { entries: [{ email: 'ann@example.com', note: 'asked on the phone' }] },
+  });
 
 export const AddResult = z
   .object({
@@ -65,7 +67,12 @@ export const CheckRequest = z
       .default(null)
       .openapi({ description: 'For whom it is asked; without it, rows of every scope count' }),
   })
-  .openapi('CheckSuppressions');
+  .openapi('CheckSuppressions', {
+    example: {
+      emails: ['ann@example.com'],
+      context: { sender_domain: 'example.com', stream: 'marketing' },
+    },
+  });
 
 export const CheckResult = z
   .object({

@@ -22,7 +22,15 @@ const NewTemplate = z
     name: lineOf(200).min(1).openapi({ example: 'Monthly statement' }),
     ...contentFields,
   })
-  .openapi('NewTemplate');
+  .openapi('NewTemplate', {
+    example: {
+      name: 'Monthly statement',
+      subject: 'Your statement for {{month}}',
+      format: 'html',
+      source: '<p>Dear {{name}}, your statement is ready.</p>',
+      text: null,
+    },
+  });
 
 const SummarySchema = z
   .object({
