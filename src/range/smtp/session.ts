@@ -28,7 +28,9 @@ export interface Wire {
   readonly client: string;
   /** Queues a reply; CRLF is added. Sent when the bytes at hand are worked off. */
   send(reply: string): void;
-  /** Calls `then` after a while; nothing is read meanwhile. */
+  /** Calls `then` after a while, and reads on meanwhile. */
+  later(delayMs: number, then: () => void): void;
+  /** The same, but nothing is read meanwhile. */
   after(delayMs: number, then: () => void): void;
   /** Sends what is queued, then FIN. */
   hangUp(): void;
@@ -41,6 +43,8 @@ export type SessionServices = DialogueServices & { returns: ReturnSink };
 type Mode = 'greeting' | 'command' | 'content' | 'chunk' | 'waiting' | 'closing' | 'deaf';
 
 const MAX_MISTAKES = 20;
+/** What a client may say before it is greeted. */
+const MAX_EARLY_BYTES = 65_536;
 
 export class Session {
   readonly #host: SessionHost;
@@ -74,14 +78,15 @@ export class Session {
       return;
     }
     const delayMs = profile?.greetingDelayMs ?? 0;
-    if (delayMs > 0) this.#wire.after(delayMs, () => this.#greet());
+    if (delayMs > 0) this.#wire.later(delayMs, () => this.#greet());
     else this.#greet();
   }
 
   receive(chunk: Buffer): void {
     if (this.#mode === 'deaf') return;
     this.#input.push(chunk);
-    this.#run();
+    if (this.#mode === 'greeting' && this.#input.available > MAX_EARLY_BYTES) this.#deafen();
+    else this.#run();
   }
 
   /** The connection was idle for too long. */
@@ -91,6 +96,7 @@ export class Session {
   }
 
   #greet(): void {
+    if (this.#mode !== 'greeting') return;
     if (this.#input.available > 0) this.#fault('pipelined_unasked', 'before the greeting');
     const protocol = this.#host.offered === null ? 'SMTP' : 'ESMTP';
     this.#wire.send(`220 ${this.#host.name} ${protocol} ready`);
