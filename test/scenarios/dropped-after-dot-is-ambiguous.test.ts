@@ -1,0 +1,44 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { account, startCampaign, startWorld, statesOf, untilState } from '../harness/world.ts';
+import type { TestWorld } from '../harness/world.ts';
+
+let world: TestWorld;
+beforeAll(async () => {
+  world = await startWorld();
+});
+afterAll(() => world.stop());
+
+test('policy hold: who may have it is listed as ambiguous and not tried again', async () => {
+  const id = await startCampaign(world.api, {
+    recipients: ['drop+a@gmail.example', 'accept+b@gmail.example'],
+  });
+  await untilState(world.api, id, 'completed');
+  expect((await statesOf(world.api, id)).get('drop+a@gmail.example')).toBe('ambiguous');
+  const balance = await account(world, id);
+  expect(balance).toMatchObject({ accepted: 1, ambiguous: 1 });
+  expect(world.range.ledger.messagesFor('drop+a@gmail.example')).toHaveLength(1);
+});
+
+test('policy assume_accepted: it counts as accepted', async () => {
+  const id = await startCampaign(world.api, {
+    recipients: ['drop+c@gmail.example'],
+    ambiguityPolicy: 'assume_accepted',
+  });
+  await untilState(world.api, id, 'completed');
+  const balance = await account(world, id);
+  expect(balance).toMatchObject({ accepted: 1, ambiguous: 0 });
+});
+
+test('policy retry: it is sent again, and this is the one way to a duplicate', async () => {
+  const id = await startCampaign(world.api, {
+    recipients: ['drop+d@gmail.example'],
+    ambiguityPolicy: 'retry',
+  });
+  await untilState(world.api, id, 'completed');
+  expect((await statesOf(world.api, id)).get('drop+d@gmail.example')).toBe('accepted');
+  expect(world.range.ledger.messagesFor('drop+d@gmail.example')).toHaveLength(2);
+  const ids = world.range.ledger
+    .messagesFor('drop+d@gmail.example')
+    .map((message) => message.messageId);
+  expect(new Set(ids).size).toBe(1);
+});

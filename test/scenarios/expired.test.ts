@@ -1,0 +1,39 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  account,
+  startCampaign,
+  startWorld,
+  statesOf,
+  suppressedAddresses,
+  untilState,
+} from '../harness/world.ts';
+import type { TestWorld } from '../harness/world.ts';
+
+let world: TestWorld;
+beforeAll(async () => {
+  world = await startWorld();
+});
+afterAll(() => world.stop());
+
+test('what cannot be delivered within the ttl expires, and nobody is suppressed for it', async () => {
+  const recipients = ['full+a@gmail.example', 'full+b@qq.example', 'accept+c@qq.example'];
+  const id = await startCampaign(world.api, { recipients, ttlSeconds: 3 });
+  await untilState(world.api, id, 'completed');
+  const states = await statesOf(world.api, id);
+  expect([states.get('full+a@gmail.example'), states.get('full+b@qq.example')]).toEqual([
+    'expired',
+    'expired',
+  ]);
+  expect(await account(world, id)).toMatchObject({ accepted: 1, expired: 2 });
+  expect((await suppressedAddresses(world.api)).size).toBe(0);
+});
+
+test('a paused campaign expires too: never past the ttl, whatever the state', async () => {
+  const id = await startCampaign(world.api, {
+    recipients: ['full+d@gmail.example'],
+    ttlSeconds: 2,
+  });
+  await world.api.post(`/v1/campaigns/${id}/pause`);
+  await untilState(world.api, id, 'completed');
+  expect(await account(world, id)).toMatchObject({ expired: 1 });
+});

@@ -1,0 +1,46 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  account,
+  startCampaign,
+  startWorld,
+  suppressedAddresses,
+  untilState,
+} from '../harness/world.ts';
+import type { TestWorld } from '../harness/world.ts';
+
+let world: TestWorld;
+beforeAll(async () => {
+  world = await startWorld();
+});
+afterAll(() => world.stop());
+
+interface Attempt {
+  kind: string;
+  class: string | null;
+  reply_code: number | null;
+}
+
+test('who is greylisted, busy or rate-limited is tried again, accepted, and never suppressed', async () => {
+  const recipients = [
+    'greylist+a@qq.example',
+    'ratelimit+b@qq.example',
+    'busy+c@netease.example',
+    'ratelimit+d@gmail.example',
+    'accept+e@qq.example',
+  ];
+  const id = await startCampaign(world.api, { recipients });
+  await untilState(world.api, id, 'completed');
+
+  const balance = await account(world, id);
+  expect(balance).toMatchObject({ accepted: 5, bounced: 0, expired: 0 });
+  expect((await suppressedAddresses(world.api)).size).toBe(0);
+
+  const { data } = await world.api.get<{ data: { id: string }[] }>(
+    `/v1/campaigns/${id}/deliveries?email=${encodeURIComponent('greylist+a@qq.example')}`,
+  );
+  const delivery = await world.api.get<{ attempts: Attempt[] }>(
+    `/v1/deliveries/${data[0]?.id ?? ''}`,
+  );
+  expect(delivery.attempts.map((attempt) => attempt.class)).toEqual(['greylisted', null]);
+  expect(delivery.attempts.at(-1)?.reply_code).toBe(250);
+});

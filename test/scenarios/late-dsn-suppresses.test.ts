@@ -1,0 +1,30 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  account,
+  startCampaign,
+  startWorld,
+  statesOf,
+  suppressedAddresses,
+  untilState,
+} from '../harness/world.ts';
+import type { TestWorld } from '../harness/world.ts';
+
+let world: TestWorld;
+beforeAll(async () => {
+  world = await startWorld();
+});
+afterAll(() => world.stop());
+
+test('a DSN that comes later suppresses by its VERP token, and changes the report, not the delivery', async () => {
+  const recipients = ['late+gone@qq.example', 'latefull+full@qq.example', 'accept+fine@qq.example'];
+  const id = await startCampaign(world.api, { recipients });
+  await untilState(world.api, id, 'completed');
+  await world.range.idle();
+
+  const balance = await account(world, id);
+  expect(balance).toMatchObject({ accepted: 3, late_bounced: 2 });
+  expect((await statesOf(world.api, id)).get('late+gone@qq.example')).toBe('accepted');
+  expect(await suppressedAddresses(world.api)).toEqual(
+    new Map([['late+gone@qq.example', 'hard_bounce']]),
+  );
+});
