@@ -29,15 +29,35 @@ export function cleanAddress(text: string): string | null {
 
 /** All addresses of a text in order, without repeats, at most `limit`. */
 export function addressesIn(text: string, limit = 20): string[] {
-  if (!text.includes('@')) return [];
+  const head = text.slice(0, 16_384);
   const found = new Map<string, string>();
-  for (const match of text.slice(0, 16_384).matchAll(ANY)) {
-    const address = cleanAddress(match[0]);
-    if (address === null) continue;
-    if (!found.has(address.toLowerCase())) found.set(address.toLowerCase(), address);
-    if (found.size >= limit) break;
+  let from = 0;
+  while (found.size < limit) {
+    const next = addressAt(head, from);
+    if (next === null) break;
+    from = next.end;
+    const key = next.address.toLowerCase();
+    if (!found.has(key)) found.set(key, next.address);
   }
   return [...found.values()];
+}
+
+/** The first address at or after `from`, and where it stands. */
+export function addressAt(
+  text: string,
+  from: number,
+): { address: string; start: number; end: number } | null {
+  if (!text.includes('@', from)) return null;
+  ANY.lastIndex = from;
+  for (let count = 0; count < 5; count += 1) {
+    const match = ANY.exec(text);
+    if (match === null) return null;
+    const address = cleanAddress(match[0]);
+    if (address !== null) {
+      return { address, start: match.index, end: match.index + match[0].length };
+    }
+  }
+  return null;
 }
 
 /** The first address of a text, or null. */

@@ -29,7 +29,7 @@ export function headerText(value: string): string {
   }
 }
 
-function undoTransferEncoding(octets: string, encoding: string): string {
+export function undoTransferEncoding(octets: string, encoding: string): string {
   if (encoding.includes('base64')) {
     const clean = octets.replace(/[^A-Za-z0-9+/=]/g, '');
     return Buffer.from(clean, 'base64').toString('latin1');
@@ -46,7 +46,20 @@ function decode(bytes: Buffer, label: string): string {
   if (label === '' || label === 'us-ascii' || label === 'ascii' || /^(?:x-)?unknown/.test(label)) {
     return guess(bytes);
   }
-  return strictly(bytes, label, false) ?? viaIconv(bytes, label) ?? guess(bytes);
+  const exact = strictly(bytes, label, true) ?? viaIconv(bytes, label);
+  return exact ?? mislabelled(bytes, label) ?? strictly(bytes, label, false) ?? guess(bytes);
+}
+
+/** Gateways convert the text and keep the label: UTF-8, EUC-JP or Shift_JIS under ISO-2022-JP. */
+function mislabelled(bytes: Buffer, label: string): string | null {
+  const others = /^(?:iso-2022-jp|euc-jp|shift_jis|x-sjis)/.test(label)
+    ? ['utf-8', 'euc-jp', 'shift_jis']
+    : ['utf-8'];
+  for (const other of others) {
+    const text = strictly(bytes, other, true);
+    if (text !== null) return text;
+  }
+  return null;
 }
 
 function guess(bytes: Buffer): string {
@@ -66,6 +79,17 @@ function strictly(bytes: Buffer, label: string, fatal: boolean): string | null {
   }
 }
 
+/** Only what TextDecoder does not know: it would have been asked first. */
 function viaIconv(bytes: Buffer, label: string): string | null {
-  return iconv.encodingExists(label) ? iconv.decode(bytes, label) : null;
+  if (isKnown(label) || !iconv.encodingExists(label)) return null;
+  return iconv.decode(bytes, label);
+}
+
+function isKnown(label: string): boolean {
+  try {
+    return new TextDecoder(label).encoding !== '';
+  } catch {
+    // RangeError: TextDecoder has no such charset.
+    return false;
+  }
 }

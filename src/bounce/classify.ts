@@ -51,14 +51,28 @@ function verdictOf(matcher: Matcher, reply: ReplyText): Verdict {
   const text = replyText(reply.text);
   const codes = codesOf(reply, text);
   const rule = matcher.match(withCodes(codes, text));
-  if (rule !== null) {
-    return {
-      class: rule.class,
-      permanent: rule.permanent ?? permanentByCodes(rule.class, codes),
-      rule: rule.id,
-    };
-  }
+  if (rule !== null) return byRule(rule, codes, reply.stage);
   return byEnhanced(codes) ?? byThreeDigits(codes);
+}
+
+function byRule(rule: Rule, codes: Codes, stage: string | null): Verdict {
+  const late = rule.class === 'bad_mailbox' ? refusedLate(codes.enhanced, stage) : null;
+  const name = late === null ? rule.class : 'blocked_by_recipient';
+  return {
+    class: name,
+    permanent: rule.permanent ?? permanentByCodes(name, codes),
+    rule: late === null ? rule.id : `${rule.id}/${late}`,
+  };
+}
+
+/**
+ * `User unknown` is believed when the directory of mailboxes says it: in reply to RCPT, or with
+ * x.1.x. After DATA, or with x.2.x (the mailbox is there), it is a refusal in other words.
+ */
+function refusedLate(enhanced: string | null, stage: string | null): string | null {
+  if (stage === 'rcpt' || /^\d\.1\./.test(enhanced ?? '')) return null;
+  if (stage === 'data' || stage === 'dot') return 'after-data';
+  return /^\d\.2\./.test(enhanced ?? '') ? 'mailbox-exists' : null;
 }
 
 function codesOf(reply: ReplyText, text: string): Codes {

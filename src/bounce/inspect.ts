@@ -1,23 +1,28 @@
 /**
  * bounce/inspect — one message that came back, understood.
  *
+ * Asked in this order, and the first that answers decides: feedback report (arf.ts), delivery
+ * status (dsn.ts, also when it stands in plain text), a service's notification, a report in words
+ * (families/), an automatic answer (autoreply.ts).
+ *
  * Promises: pure; never throws, whatever the octets; bounded time and memory (message.ts). The same
  *           octets give the same Inspection.
- * Never:    invents an address: each recipient stands in the message.
- * See:      dsn.ts (RFC 3464), arf.ts (feedback), families/ (texts), classify.ts (verdicts).
+ * Never:    invents an address: each recipient stands in the message. (One program, AOL's, names
+ *           its users without their domain: families/local-names.ts completes those.)
+ * See:      classify.ts (verdicts), docs/bounces.md.
  */
-import { sameAddress } from './addresses.ts';
 import { classify as classifyBuiltin, type Classifier } from './classify.ts';
-import { readDeliveryStatus, type DsnRecipient, type DsnReport } from './dsn.ts';
+import { readFeedback } from './arf.ts';
+import { isAutoreply, isDispositionNotification } from './autoreply.ts';
+import { readNotification, type Notification } from './families/notification.ts';
 import type { InspectedRecipient, Inspection } from './inspection.ts';
-import {
-  firstHeader,
-  partText,
-  readHeaders,
-  readMessage,
-  type Headers,
-  type Message,
-} from './message.ts';
+import { readMessage, type Headers, type Message } from './message.ts';
+import { readStatusReport } from './status-report.ts';
+import { readMaterial, type Material } from './material.ts';
+import { readWordedReport } from './worded-report.ts';
+
+/** A report inside a report (a gateway's disclaimer around it) is opened this often. */
+const MAX_NESTING = 2;
 
 export async function inspectMessage(
   raw: Uint8Array,
@@ -28,75 +33,70 @@ export async function inspectMessage(
 
 /** The same, synchronously: nothing here waits. */
 export function inspect(raw: Uint8Array, classify: Classifier = classifyBuiltin): Inspection {
-  const message = readMessage(raw);
-  const returned = returnedHeaders(message);
-  const report = deliveryStatus(message);
-  const base: Inspection = {
+  return inspectNested(readMessage(raw), classify, 0);
+}
+
+function inspectNested(message: Message, classify: Classifier, depth: number): Inspection {
+  const material = readMaterial(message);
+  const found = decide(message, material, classify);
+  if (found.recipients.length > 0 || found.kind === 'feedback' || depth >= MAX_NESTING)
+    return found;
+  const inner = material.wrapped();
+  if (inner === null) return found;
+  const nested = inspectNested(inner, classify, depth + 1);
+  return nested.kind === 'bounce' && nested.recipients.length > 0 ? nested : found;
+}
+
+function decide(message: Message, material: Material, classify: Classifier): Inspection {
+  const base = emptyInspection(material.returned);
+  const feedback = readFeedback(message, material.returned);
+  if (feedback !== null) {
+    const recipients = feedback.recipients.map((each) => complained(each, feedback.type));
+    const { envelopeId, type } = feedback;
+    return { ...base, kind: 'feedback', recipients, envelopeId, feedbackType: type, family: 'arf' };
+  }
+  const status = readStatusReport(message, material, classify);
+  if (status !== null) return { ...base, ...status };
+  const notification = readNotification(material.text);
+  if (notification !== null) return { ...base, ...notified(notification, classify) };
+  const worded = readWordedReport(message, material, classify);
+  if (worded !== null) return { ...base, ...worded };
+  if (isDispositionNotification(message)) return { ...base, kind: 'delivered', family: 'mdn' };
+  return isAutoreply(message, material.text) ? { ...base, kind: 'autoreply' } : base;
+}
+
+function emptyInspection(returned: Headers | null): Inspection {
+  const first = (name: string): string | null => returned?.get(name)?.[0]?.slice(0, 500) ?? null;
+  return {
     kind: 'none',
     recipients: [],
-    envelopeId: report?.envelopeId ?? null,
-    traceToken: traceOf(returned),
-    messageId: messageIdOf(returned),
+    envelopeId: null,
+    traceToken: first('x-volley-trace'),
+    messageId: /<([^<>\s]{1,500})>/.exec(first('message-id') ?? '')?.[1] ?? null,
     feedbackType: null,
     family: null,
   };
-  if (report === null) return base;
-  const recipients = report.recipients.flatMap((each) => inspected(each, classify));
-  return { ...base, kind: kindOf(recipients), recipients, family: 'rfc3464' };
 }
 
-function kindOf(recipients: readonly InspectedRecipient[]): Inspection['kind'] {
-  const failing = recipients.some(({ action }) => action === 'failed' || action === 'delayed');
-  if (failing) return 'bounce';
-  return recipients.length > 0 ? 'delivered' : 'none';
+function complained(recipient: string, type: string): InspectedRecipient {
+  return {
+    recipient,
+    originalRecipient: null,
+    status: null,
+    action: 'delivered',
+    diagnostic: '',
+    verdict: { class: 'unknown', permanent: false, rule: `feedback:${type}` },
+  };
 }
 
-function inspected(recipient: DsnRecipient, classify: Classifier): InspectedRecipient[] {
-  const address = recipient.finalRecipient ?? recipient.originalRecipient;
-  if (address === null) return [];
-  const original = recipient.originalRecipient;
-  const { status, diagnostic } = recipient;
-  return [
-    {
-      recipient: address,
-      originalRecipient: original !== null && !sameAddress(original, address) ? original : null,
-      status,
-      action: recipient.action ?? (status?.startsWith('4') === true ? 'delayed' : 'failed'),
-      diagnostic,
-      verdict: classify({ code: null, enhanced: status, text: diagnostic, stage: null }),
-    },
-  ];
-}
-
-function deliveryStatus(message: Message): DsnReport | null {
-  let joined: DsnReport | null = null;
-  for (const part of message.parts) {
-    if (!/^message\/(?:global-)?delivery-status$/.test(part.type)) continue;
-    const report = readDeliveryStatus(partText(part));
-    if (report === null) continue;
-    if (joined === null) joined = report;
-    else joined.recipients.push(...report.recipients);
-  }
-  return joined;
-}
-
-function returnedHeaders(message: Message): Headers | null {
-  const returned = message.parts.findLast(({ type }) =>
-    /^(?:message\/(?:rfc822|global)|text\/rfc822-headers|message\/(?:rfc822|global)-headers)$/.test(
-      type,
-    ),
-  );
-  return returned === undefined
-    ? null
-    : readHeaders(returned.octets, 0, returned.octets.length).headers;
-}
-
-function traceOf(headers: Headers | null): string | null {
-  const value = headers === null ? null : firstHeader(headers, 'x-volley-trace');
-  return value === null ? null : value.slice(0, 300);
-}
-
-function messageIdOf(headers: Headers | null): string | null {
-  const value = headers === null ? null : firstHeader(headers, 'message-id');
-  return value === null ? null : (/<([^<>\s]{1,500})>/.exec(value)?.[1] ?? null);
+function notified(notification: Notification, classify: Classifier): Partial<Inspection> {
+  const { kind, feedbackType, messageId } = notification;
+  const recipients = notification.recipients.map((each): InspectedRecipient => {
+    if (kind === 'feedback') return complained(each.recipient, feedbackType ?? 'abuse');
+    const { recipient, status, diagnostic } = each;
+    const verdict = classify({ code: null, enhanced: status, text: diagnostic, stage: null });
+    const action = kind === 'delivered' ? 'delivered' : each.delayed ? 'delayed' : 'failed';
+    return { recipient, originalRecipient: null, status, action, diagnostic, verdict };
+  });
+  return { kind, recipients, feedbackType, messageId, family: 'ses' };
 }

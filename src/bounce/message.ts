@@ -11,7 +11,7 @@
  *           DSNs/s); reports need the first kilobytes. Decoding of words and charsets is theirs.
  * See:      charset.ts (octets to text), inspect.ts.
  */
-import { textFromOctets } from './charset.ts';
+import { textFromOctets, undoTransferEncoding } from './charset.ts';
 
 export const LIMITS = {
   messageBytes: 2 * 1024 * 1024,
@@ -66,6 +66,12 @@ export function partText(part: Part): string {
   const encoding = (firstHeader(part.headers, 'content-transfer-encoding') ?? '').toLowerCase();
   const text = textFromOctets(part.octets, encoding, part.parameters.get('charset') ?? null);
   return text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text;
+}
+
+/** The part's own octets, transfer encoding undone, charset not. */
+export function partOctets(part: Part): string {
+  const encoding = (firstHeader(part.headers, 'content-transfer-encoding') ?? '').toLowerCase();
+  return undoTransferEncoding(part.octets, encoding);
 }
 
 /** Headers of a block that may start with blank lines; for returned messages inside text. */

@@ -31,10 +31,10 @@ export function replyText(text: string): string {
   return folded.slice(0, end) + rest;
 }
 
-/** Codes a text itself carries: `host x said: 550 5.1.1 no` -> 550, 5.1.1. */
+/** The codes of a refusal that a text itself carries: `host x said: 550 5.1.1 no` -> 550, 5.1.1. */
 export function codesIn(text: string): Codes {
   const head = text.slice(0, TEXT_LIMIT);
-  const enhanced = /(?:^|[\s(#:;[-])([245]\.\d{1,3}\.\d{1,3})(?![\d.])/.exec(head)?.[1] ?? null;
+  const enhanced = /(?:^|[\s(#:;['-])([45]\.\d{1,3}\.\d{1,3})(?![\d.])/.exec(head)?.[1] ?? null;
   const code = /(?:^|[\s(:;"'<-])([45]\d\d)(?=[\s:;,#"'-]|$)(?!-\d)/.exec(head)?.[1];
   return { code: code === undefined ? null : Number(code), enhanced };
 }

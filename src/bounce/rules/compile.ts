@@ -76,7 +76,7 @@ export function isLinear(source: string): boolean {
     if (/^\\(?:[1-9]|k)|^\(\?(?!:)/.test(token)) return false;
     const most = mostRepeats(token, wide);
     if (most !== null) {
-      if (closed) return false;
+      if (closed && token !== '?') return false;
       cost *= most + 1;
       if (cost > MAX_COST) return false;
       if (!/^\?$|^\{\d+\}$/.test(token)) groups[groups.length - 1] = true;

@@ -1,13 +1,11 @@
 /**
- * bounce/rules/rule — what a rule is, and how a list of rules becomes a matcher.
+ * bounce/rules/rule — what a rule is.
  *
  * A rule is data: what it looks for, what it means, and the evidence it was written for. The first
  * rule that matches wins, so specific (provider) rules stand before general ones.
  *
- * Promises: `compileRules` is pure; it proves every rule: its evidence must match it, its counter
- *           must not, and its pattern must be safe (linear: no repetition inside a repetition).
- *           Matching looks at most at TEXT_LIMIT characters, in lower case, white space folded.
- * Fails:    with the list of all faults; a list with a fault gives no matcher.
+ * See: compile.ts (proves and compiles rules), ../reply-text.ts (the text they are tried on),
+ *      docs/bounces.md (how to add one).
  */
 import type { BounceClass } from '../classes.ts';
 
@@ -19,12 +17,36 @@ export interface Rule {
   /** Tried on the lower-cased text, codes included. */
   pattern: RegExp;
   class: BounceClass;
-  /** Null: as the first digit of the reply says (5 = permanent). */
+  /** Null: as the codes say (5 = permanent), except for classes that a later attempt can heal. */
   permanent: boolean | null;
   /** A whole reply this rule was written for. */
   evidence: string;
   /** A reply that looks alike and must not match. */
   counter: string;
-  /** URL, RFC section, or the documentation it comes from. */
+  /** URL, RFC section, or the software it comes from. */
   source: string;
+}
+
+/** A rule as the tables write it: the provider's name is put before the id. */
+export interface RuleRow {
+  id: string;
+  class: BounceClass;
+  permanent?: boolean;
+  pattern: RegExp;
+  evidence: string;
+  counter: string;
+  source?: string;
+}
+
+export function rulesOf(provider: string, source: string, rows: readonly RuleRow[]): Rule[] {
+  return rows.map((row) => ({
+    id: `${provider}.${row.id}`,
+    provider,
+    pattern: row.pattern,
+    class: row.class,
+    permanent: row.permanent ?? null,
+    evidence: row.evidence,
+    counter: row.counter,
+    source: row.source ?? source,
+  }));
 }

@@ -1,0 +1,184 @@
+/**
+ * bench/score-bounces — how well we understand bounces that others collected.
+ *
+ * Runs the inspection over the public test sets in ../shared/corpora (beside the repository, never
+ * in it) and compares it with what those projects' own tests assert; the comparison is the one of
+ * that folder's score.py. Then classifies the replies on which other classifiers agree.
+ *
+ * Usage: node bench/score-bounces.ts [--list] [--corpora DIR]
+ */
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { parseArgs } from 'node:util';
+import { classify } from '../src/bounce/classify.ts';
+import { inspect } from '../src/bounce/inspect.ts';
+import { inspectionLine, type InspectionLine } from '../src/bounce/report-lines.ts';
+import { CONSENSUS_OF_CLASS } from '../src/bounce/report-lines.ts';
+
+interface ExpectedRecipient {
+  recipient?: string | null;
+  status?: string | null;
+  hard?: boolean | null;
+}
+
+interface ExpectedRow {
+  file: string;
+  kind: string | null;
+  recipients: ExpectedRecipient[];
+  untabled?: boolean;
+  contested?: boolean;
+  twin?: unknown;
+}
+
+const SETS = ['sisimai', 'flufl', 'bounceparser', 'bounce_email', 'phpbh'] as const;
+
+const { values: options } = parseArgs({
+  options: {
+    list: { type: 'boolean', default: false },
+    corpora: { type: 'string', default: join(import.meta.dirname, '../../shared/corpora') },
+  },
+});
+
+function filesUnder(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+function inspectFolder(folder: string): Map<string, InspectionLine> {
+  const lines = new Map<string, InspectionLine>();
+  for (const path of filesUnder(folder)) {
+    const file = relative(folder, path);
+    lines.set(file, inspectionLine(file, inspect(readFileSync(path))));
+  }
+  return lines;
+}
+
+function plain(address: string | null | undefined): string {
+  return (address ?? '')
+    .trim()
+    .replace(/^[<>]+|[<>]+$/g, '')
+    .toLowerCase();
+}
+
+function addressSet(recipients: readonly ExpectedRecipient[]): Set<string> {
+  return new Set(recipients.map(({ recipient }) => plain(recipient)).filter((a) => a !== ''));
+}
+
+interface Tally {
+  counts: Map<string, number>;
+  differences: string[];
+}
+
+function count(tally: Tally, name: string, by = 1): void {
+  tally.counts.set(name, (tally.counts.get(name) ?? 0) + by);
+}
+
+function counts(row: ExpectedRow): boolean {
+  const skipped = [row.untabled, row.contested, row.twin].some(Boolean);
+  return !skipped && row.kind !== null;
+}
+
+function compare(tally: Tally, row: ExpectedRow, line: InspectionLine): void {
+  count(tally, 'rows');
+  if (line.kind === row.kind) count(tally, 'kind ok');
+  else differ(tally, row, 'kind', row.kind, line.kind);
+  compareRecipients(tally, row, line);
+  if (row.kind !== 'bounce') return;
+  compareHard(tally, row, line);
+  compareStatus(tally, row, line);
+}
+
+function compareRecipients(tally: Tally, row: ExpectedRow, line: InspectionLine): void {
+  const wanted = addressSet(row.recipients);
+  const given = addressSet(line.recipients);
+  if (wanted.size === 0 && row.kind !== 'none') return;
+  count(tally, 'recipient rows');
+  const found = wanted.intersection(given).size;
+  if (found === wanted.size && found === given.size) count(tally, 'recipients exact');
+  else differ(tally, row, 'recipients', [...wanted].sort(), [...given].sort());
+  count(tally, 'recipients wanted', wanted.size);
+  count(tally, 'recipients found', found);
+  count(tally, 'recipients invented', given.size - found);
+}
+
+function compareHard(tally: Tally, row: ExpectedRow, line: InspectionLine): void {
+  const wanted = new Set(row.recipients.map(({ hard }) => hard ?? null));
+  const given = new Set(line.recipients.map(({ hard }) => hard));
+  if (wanted.size !== 1 || wanted.has(null)) return;
+  count(tally, 'hard/soft rows');
+  if (given.size === 1 && wanted.isSubsetOf(given)) count(tally, 'hard/soft ok');
+  else {
+    const classes = line.recipients.map((each) => `${each.class} ${each.status ?? ''}`);
+    differ(tally, row, 'hard', row.recipients, classes);
+  }
+}
+
+function compareStatus(tally: Tally, row: ExpectedRow, line: InspectionLine): void {
+  const wanted = row.recipients.map(({ status }) => status ?? '');
+  const given = line.recipients.map(({ status }) => status ?? '?');
+  if (wanted.length === 0 || wanted.includes('') || wanted.length !== given.length) return;
+  count(tally, 'status rows');
+  if (wanted.every((status, index) => status[0] === given[index]?.[0])) {
+    count(tally, 'status class ok');
+  } else differ(tally, row, 'status', wanted, given);
+  if (wanted.some((status) => status.includes('.0.9'))) return;
+  count(tally, 'status full rows');
+  if (wanted.every((status, index) => status === given[index])) count(tally, 'status full ok');
+}
+
+function differ(tally: Tally, row: ExpectedRow, what: string, wanted: unknown, given: unknown) {
+  tally.differences.push(
+    `${row.file}\t${what}\t${JSON.stringify(wanted)}\t${JSON.stringify(given)}`,
+  );
+}
+
+function scoreSet(name: string): void {
+  const folder = join(options.corpora, name);
+  if (!existsSync(join(folder, 'expected.json'))) {
+    console.log(`${name}: skipped, ${folder} is not here`);
+    return;
+  }
+  const text = readFileSync(join(folder, 'expected.json'), 'utf8');
+  const { rows } = JSON.parse(text) as { rows: ExpectedRow[] };
+  const lines = inspectFolder(join(folder, 'raw'));
+  const tally: Tally = { counts: new Map(), differences: [] };
+  for (const row of rows) {
+    if (!counts(row)) count(tally, 'skipped');
+    else
+      compare(tally, row, lines.get(row.file) ?? { file: row.file, kind: 'none', recipients: [] });
+  }
+  print(name, tally);
+}
+
+function print(name: string, tally: Tally): void {
+  console.log(`\n${name}`);
+  for (const [label, number] of tally.counts) console.log(`  ${label.padEnd(22)} ${number}`);
+  if (options.list) for (const line of tally.differences) console.log(`  - ${line}`);
+}
+
+function scoreReplies(): void {
+  const path = join(options.corpora, 'replies.tsv');
+  if (!existsSync(path)) {
+    console.log(`replies: skipped, ${path} is not here`);
+    return;
+  }
+  const tally: Tally = { counts: new Map(), differences: [] };
+  for (const line of readFileSync(path, 'utf8').split('\n').slice(1)) {
+    const columns = line.split('\t');
+    const reply = columns[1] ?? '';
+    const consensus = columns[11]?.trim() ?? '';
+    if (consensus === '') continue;
+    count(tally, 'replies with consensus');
+    const verdict = classify({ code: null, enhanced: null, text: reply, stage: null });
+    if (CONSENSUS_OF_CLASS[verdict.class].includes(consensus)) count(tally, 'replies ok');
+    else
+      tally.differences.push(
+        `${consensus}\t${verdict.class} (${verdict.rule})\t${reply.slice(0, 300)}`,
+      );
+  }
+  print('replies', tally);
+}
+
+for (const name of SETS) scoreSet(name);
+scoreReplies();
