@@ -2,6 +2,7 @@
  * api/environment — what a request carries from the middleware to its handler, and what the API is
  * given at composition.
  */
+import type { HttpBindings } from '@hono/node-server';
 import type { RequestBody } from './request-body.ts';
 import type { Scope } from './scopes.ts';
 
@@ -12,6 +13,8 @@ export interface Caller {
 }
 
 export interface ApiEnv {
+  /** The socket below, when there is one (not in `app.request`). */
+  Bindings: Partial<HttpBindings>;
   Variables: {
     requestId: string;
     caller: Caller;
