@@ -19,7 +19,7 @@ export interface FateFacts {
   ends: readonly End[];
   /** Whether the address must, must not or may be on the suppression list afterwards. */
   suppression: 'must' | 'must_not' | 'may';
-  /** Whether at least one attempt fails on the way. */
+  /** Whether the address itself makes at least one attempt fail on the way. */
   deferred: boolean;
   /** What comes back later to the envelope sender. */
   returns: 'dsn' | 'complaint' | null;

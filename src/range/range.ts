@@ -9,7 +9,7 @@
  *     await range.stop();
  *
  * Promises: what happens to an address follows from (seed, profiles, address) and is known before:
- *           `expectedFate(range.world, address)`. Only loopback is used. After `stop` no socket,
+ *           `range.expectedFate(address)`. Only loopback is used. After `stop` no socket,
  *           timer or server is left. Two ranges live side by side.
  * Fails:    AppError `config_invalid` (profiles), `port_in_use`.
  * See:      range/behaviour.ts, range/profile.ts, range/default-world.ts, range/recipients.ts.
@@ -24,6 +24,7 @@ import { selfSignedCertificate } from './certificate.ts';
 import { DEFAULT_PROFILES } from './default-world.ts';
 import { startDnsServer } from './dns/server.ts';
 import { createZone } from './dns/zone.ts';
+import type { Fate } from './fate.ts';
 import { planHosts, servingDomain } from './hosts.ts';
 import type { Addressing, Host, HostPlan } from './hosts.ts';
 import { LedgerBook } from './ledger.ts';
@@ -37,7 +38,7 @@ import type { BounceTarget } from './returns/courier.ts';
 import { Connection } from './smtp/connection.ts';
 import type { SessionHost } from './smtp/dialogue.ts';
 import type { SessionServices } from './smtp/session.ts';
-import { createWorld } from './world.ts';
+import { createWorld, expectedFate } from './world.ts';
 import type { World } from './world.ts';
 
 export interface RangeOptions {
@@ -84,6 +85,8 @@ export interface Range {
   /** The port of every MX host. */
   smtpPort: number;
   world: World;
+  /** What must become of an address; see range/fate.ts. */
+  expectedFate(address: string): Fate;
   ledger: Ledger;
   domains: readonly RangeDomain[];
   /** PEM of the certificate that all hosts show; null without TLS. */
@@ -222,6 +225,7 @@ export async function startRange(options: RangeOptions): Promise<Range> {
       dnsServer: dns.address,
       smtpPort: hosts.port,
       world,
+      expectedFate: (address) => expectedFate(world, address),
       ledger,
       domains: listDomains(world, plan),
       certificate: tls?.pem ?? null,

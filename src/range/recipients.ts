@@ -1,11 +1,12 @@
 /**
  * range/recipients — a list of people to send to, as a customer would upload it.
  *
- * Pure. Promises: the same (count, seed, world) gives the same rows; no address twice for up to ten
+ * Pure. Promises: the same (count, seed, profiles) gives the same rows; no address twice for up to ten
  *           million rows; rows come one at a time, so a list of any length costs no memory. Which
  *           behaviour an address meets is hidden in its hash, not in its looks.
  */
 import type { Random } from '../kernel/clock.ts';
+import { DEFAULT_PROFILES } from './default-world.ts';
 import { PEOPLE } from './names.ts';
 import type { DomainProfile } from './profile.ts';
 import { createRandom, pick } from './random.ts';
@@ -70,7 +71,7 @@ function localPart(
 export function* generateRecipients(
   count: number,
   seed: number,
-  world: World,
+  world: Pick<World, 'profiles'> = { profiles: DEFAULT_PROFILES },
 ): Generator<RecipientRow, void> {
   const random = createRandom(seed);
   const draw = byWeight(world.profiles);

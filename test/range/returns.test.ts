@@ -5,7 +5,7 @@ import { afterEach, expect, test } from 'vitest';
 import { profile } from '../../src/range/profile.ts';
 import { startRange } from '../../src/range/range.ts';
 import type { Range, RangeOptions } from '../../src/range/range.ts';
-import type { RawClient} from './client.ts';
+import type { RawClient } from './client.ts';
 import { hello, message, send } from './client.ts';
 
 interface Returned {
