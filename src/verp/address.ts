@@ -3,7 +3,7 @@
  *
  *     b+<token>@bounce.example      envelope sender: bounces (delivery or batch token)
  *     u+<token>@bounce.example      List-Unsubscribe: mailto
- *     fbl+<token>@bounce.example    feedback loops (CFBL-Address, RFC 9477)
+ *     fbl+<token>@bounce.example    feedback loops (CFBL-Address, RFC 9477; feedback or batch token)
  *
  * Pure. Promises: local part <= 64 octets (RFC 5321 4.5.3.1.1). `parseReturnAddress` takes the address
  *           as mail systems give it back: any case, a trailing dot, a U-label domain.
@@ -29,19 +29,23 @@ const LOCAL_PART = /^(b|u|fbl)\+([a-z2-7]{1,60})$/i;
 export const KINDS_OF_PURPOSE: Record<ReturnPurpose, readonly TokenKind[]> = {
   bounce: ['delivery', 'batch'],
   unsubscribe: ['unsubscribe', 'unsubscribe_batch'],
-  feedback: ['feedback'],
+  feedback: ['feedback', 'batch'],
 };
 
+export function returnAddress(purpose: ReturnPurpose, token: string, domain: string): string {
+  return `${PREFIXES[purpose]}+${token}@${domain}`;
+}
+
 export function bounceAddress(token: string, domain: string): string {
-  return `${PREFIXES.bounce}+${token}@${domain}`;
+  return returnAddress('bounce', token, domain);
 }
 
 export function unsubscribeAddress(token: string, domain: string): string {
-  return `${PREFIXES.unsubscribe}+${token}@${domain}`;
+  return returnAddress('unsubscribe', token, domain);
 }
 
 export function feedbackAddress(token: string, domain: string): string {
-  return `${PREFIXES.feedback}+${token}@${domain}`;
+  return returnAddress('feedback', token, domain);
 }
 
 export function parseReturnAddress(address: string): ReturnAddress | null {

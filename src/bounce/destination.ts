@@ -1,0 +1,50 @@
+/**
+ * bounce/destination — whom a returning message is addressed to: the only addresses we take mail for.
+ *
+ * Pure. Promises: an address is a destination when a key of the ring signed its token and the token's
+ *           kind fits the address, or when it is postmaster or abuse (RFC 5321 4.5.1, RFC 2142).
+ *           `address` is one spelling of it, so that the same message is recognised the second time.
+ * Never:    knows which domains are ours: the listener asks for that.
+ */
+import { asciiDomain } from '../kernel/address.ts';
+import { KINDS_OF_PURPOSE, parseReturnAddress, returnAddress } from '../verp/address.ts';
+import type { ReturnPurpose } from '../verp/address.ts';
+import type { KeyRing } from '../verp/keyring.ts';
+import { verifyToken } from '../verp/token.ts';
+import type { Token } from '../verp/token.ts';
+
+export type Destination =
+  | { purpose: ReturnPurpose; token: Token; domain: string; address: string }
+  /** `domain` is null for a bare `postmaster`. */
+  | { purpose: 'postmaster'; token: null; domain: string | null; address: string };
+
+/** What the token of a destination names. */
+export type Subject = { kind: 'delivery'; id: bigint } | { kind: 'batch'; id: bigint };
+
+const ROLES = /^(?:postmaster|abuse)$/i;
+
+export function readDestination(ring: KeyRing, address: string): Destination | null {
+  const at = address.lastIndexOf('@');
+  if (at < 0) return /^postmaster$/i.test(address) ? role('postmaster', null) : null;
+  const local = address.slice(0, at);
+  if (ROLES.test(local)) {
+    const domain = asciiDomain(address.slice(at + 1));
+    return domain === null ? null : role(local.toLowerCase(), domain);
+  }
+  const parsed = parseReturnAddress(address);
+  const token = parsed === null ? null : verifyToken(ring, parsed.token);
+  if (parsed === null || token === null) return null;
+  const { purpose, domain } = parsed;
+  if (!KINDS_OF_PURPOSE[purpose].includes(token.kind)) return null;
+  return { purpose, token, domain, address: returnAddress(purpose, parsed.token, domain) };
+}
+
+function role(name: string, domain: string | null): Destination {
+  const address = domain === null ? name : `${name}@${domain}`;
+  return { purpose: 'postmaster', token: null, domain, address };
+}
+
+export function subjectOf(token: Token): Subject {
+  const batch = token.kind === 'batch' || token.kind === 'unsubscribe_batch';
+  return { kind: batch ? 'batch' : 'delivery', id: token.id };
+}

@@ -1,0 +1,223 @@
+/**
+ * bounce/record — what came back becomes durable: message, events, suppressions, rollups.
+ *
+ * Promises: `record` resolves after the commit; the listener says 250 then, and not before. One
+ *           transaction writes everything that follows from a message. The same message to the same
+ *           destination twice is recorded once, and resolves both times. `bounce.late`, a complaint
+ *           and an unsubscribe count once a delivery (events_once), so the rollups do too.
+ *           Messages that arrive while a transaction runs share the next one, up to GROUP_SIZE.
+ * Fails:    rejects when the database is away (451; the sender comes back). When a group fails for
+ *           what one of its messages holds, each is tried alone, so that one cannot keep the others out.
+ * Bound:    what waits is bounded by the listener's connections.
+ * Measured: MEASURE.
+ * See:      attribution.ts (who), findings.ts (what), store.ts, suppressions/store.ts.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { formatId } from '../kernel/ids.ts';
+import type { Sql, Tx } from '../kernel/postgres/connect.ts';
+import { addToRollups } from '../kernel/rollups/store.ts';
+import type { KeyRing } from '../verp/keyring.ts';
+import { recipientKey } from './arrival.ts';
+import type { Arrival, Knowledge } from './arrival.ts';
+import { attribute, cluesOf } from './attribution.ts';
+import type { Attributed } from './attribution.ts';
+import { subjectOf } from './destination.ts';
+import { findingsOf } from './findings.ts';
+import type { Finding } from './findings.ts';
+import {
+  appendReturnEvents,
+  findBatches,
+  findBatchRecipients,
+  findDeliveries,
+  insertInboundMessages,
+} from './store.ts';
+import type { InboundRow } from './store.ts';
+import { addSuppressions } from './suppressions/store.ts';
+
+export interface RecordDeps {
+  sql: Sql;
+  keyRing: KeyRing;
+}
+
+export interface ReturnRecorder {
+  /** Resolves once the arrival, and what follows from it, is committed. */
+  record(arrival: Arrival): Promise<void>;
+}
+
+const GROUP_SIZE = 200;
+
+interface Waiting {
+  arrival: Arrival;
+  resolve: () => void;
+  reject: (error: unknown) => void;
+}
+
+export function createReturnRecorder(deps: RecordDeps): ReturnRecorder {
+  const waiting: Waiting[] = [];
+  let running = false;
+
+  async function run(): Promise<void> {
+    running = true;
+    // Whatever else arrives in this turn of the event loop goes along.
+    await setImmediate();
+    while (waiting.length > 0) await settle(deps, waiting.splice(0, GROUP_SIZE));
+    running = false;
+  }
+
+  return {
+    record(arrival) {
+      return new Promise<void>((resolve, reject) => {
+        waiting.push({ arrival, resolve, reject });
+        if (!running) void run();
+      });
+    },
+  };
+}
+
+async function settle(deps: RecordDeps, group: readonly Waiting[]): Promise<void> {
+  try {
+    await recordArrivals(
+      deps,
+      group.map(({ arrival }) => arrival),
+    );
+    for (const { resolve } of group) resolve();
+  } catch (error) {
+    if (group.length > 1 && isAboutData(error)) {
+      for (const each of group) await settle(deps, [each]);
+    } else {
+      for (const { reject } of group) reject(error);
+    }
+  }
+}
+
+/** SQLSTATE classes 22 (data) and 23 (constraint): it is what one message holds. */
+function isAboutData(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  return typeof code === 'string' && /^2[23]\w{3}$/.test(code);
+}
+
+/** One transaction for all of `arrivals`. */
+export async function recordArrivals(
+  deps: RecordDeps,
+  arrivals: readonly Arrival[],
+): Promise<void> {
+  const distinct = new Map(arrivals.map((each) => [hex(each.fingerprint), each]));
+  await deps.sql.begin(async (tx) => {
+    const known = await learn(tx, deps.keyRing, [...distinct.values()]);
+    const read = [...distinct].map(([fingerprint, arrival]) => {
+      const attributed = attribute(deps.keyRing, arrival, known);
+      return { fingerprint, arrival, attributed, findings: findingsOf(arrival, attributed) };
+    });
+    const rows = read.map(({ arrival, attributed }) => inboundRow(arrival, attributed, known));
+    const inserted = await insertInboundMessages(tx, rows);
+    const facts = read.flatMap(({ fingerprint, arrival, findings }) => {
+      const inboundId = inserted.get(fingerprint);
+      if (inboundId === undefined) return [];
+      const campaignId = campaignOf(arrival, known);
+      return findings.map((finding) => ({
+        finding,
+        inboundId,
+        campaignId,
+        at: arrival.receivedAt,
+      }));
+    });
+    await recordFacts(tx, facts);
+  });
+}
+
+export interface Fact {
+  finding: Finding;
+  /** The message it came from; null when it came by the API. */
+  inboundId: bigint | null;
+  campaignId: bigint | null;
+  at: Date;
+}
+
+/** Events, suppressions and rollups of what was found, in the caller's transaction. */
+export async function recordFacts(tx: Tx, facts: readonly Fact[]): Promise<void> {
+  if (facts.length === 0) return;
+  const events = facts.map(({ finding, inboundId, campaignId, at }) => ({
+    at,
+    kind: finding.kind,
+    campaignId: finding.delivery?.campaignId ?? campaignId,
+    deliveryId: finding.delivery?.deliveryId ?? null,
+    class: finding.class,
+    rule: finding.rule,
+    enhancedCode: finding.enhancedCode,
+    replyText: finding.text,
+    data:
+      inboundId === null ? finding.data : { ...finding.data, inbound: formatId('inb', inboundId) },
+  }));
+  const appended = await appendReturnEvents(tx, events);
+  await addSuppressions(
+    tx,
+    facts.flatMap(({ finding }) => (finding.suppression === null ? [] : [finding.suppression])),
+  );
+  const fresh = new Set(appended.map(({ kind, deliveryId }) => `${kind} ${deliveryId}`));
+  await addToRollups(
+    tx,
+    facts.flatMap(({ finding, at }) => {
+      const { delivery, kind } = finding;
+      // Notices are no outcome; `delete` lets only the first of two equal facts count.
+      if (delivery === null || kind === 'bounce.notice') return [];
+      if (!fresh.delete(`${kind} ${delivery.deliveryId}`)) return [];
+      const { campaignId, domain } = delivery;
+      return [{ campaignId, at, domain, kind, class: finding.class ?? '', count: 1 }];
+    }),
+  );
+}
+
+/** Looks up everything that the arrivals may be about: three statements, however many they are. */
+async function learn(tx: Tx, ring: KeyRing, arrivals: readonly Arrival[]): Promise<Knowledge> {
+  const deliveryIds = new Set<bigint>();
+  const batchIds = new Set<bigint>();
+  const pairs: { batchId: bigint; addressKey: string }[] = [];
+  for (const arrival of arrivals) {
+    const clues = cluesOf(ring, arrival);
+    for (const id of clues.deliveryIds) deliveryIds.add(id);
+    for (const batchId of clues.batchIds) {
+      batchIds.add(batchId);
+      for (const addressKey of clues.addressKeys) pairs.push({ batchId, addressKey });
+    }
+  }
+  const deliveries = deliveryIds.size === 0 ? [] : await findDeliveries(tx, [...deliveryIds]);
+  const batches = batchIds.size === 0 ? [] : await findBatches(tx, [...batchIds]);
+  const recipients = pairs.length === 0 ? [] : await findBatchRecipients(tx, pairs);
+  return {
+    deliveries: new Map(deliveries.map((row) => [row.deliveryId, row])),
+    batches: new Map(batches.map((row) => [row.batchId, row])),
+    recipients: new Map(recipients.map((row) => [recipientKey(row.batchId, row.addressKey), row])),
+  };
+}
+
+function campaignOf(arrival: Arrival, known: Knowledge): bigint | null {
+  const { token } = arrival.destination;
+  if (token === null) return null;
+  const { kind, id } = subjectOf(token);
+  const about = kind === 'batch' ? known.batches.get(id) : known.deliveries.get(id);
+  return about?.campaignId ?? null;
+}
+
+function inboundRow(
+  arrival: Arrival,
+  attributed: readonly Attributed[],
+  known: Knowledge,
+): InboundRow {
+  const { destination, fingerprint, receivedAt, envelopeSender, raw, inspection } = arrival;
+  const { purpose } = destination;
+  const only = attributed.length === 1 ? attributed[0]?.delivery.deliveryId : undefined;
+  return {
+    fingerprint,
+    receivedAt,
+    envelopeSender,
+    envelopeRecipient: destination.address,
+    kind: purpose === 'bounce' || purpose === 'feedback' ? inspection.kind : purpose,
+    campaignId: campaignOf(arrival, known),
+    deliveryId: only ?? null,
+    raw,
+  };
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}

@@ -1,0 +1,289 @@
+import { createHash } from 'node:crypto';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { Arrival } from '../../src/bounce/arrival.ts';
+import { readDestination } from '../../src/bounce/destination.ts';
+import { inspectMessage } from '../../src/bounce/inspect.ts';
+import { fingerprintOf } from '../../src/bounce/intake.ts';
+import { createReturnRecorder } from '../../src/bounce/record.ts';
+import { releaseSuppression } from '../../src/bounce/suppressions/store.ts';
+import { unsubscribeByToken } from '../../src/bounce/unsubscribe.ts';
+import { bounceAddress, unsubscribeAddress } from '../../src/verp/address.ts';
+import { signToken } from '../../src/verp/token.ts';
+import { useDatabase } from '../harness/database.ts';
+import { BOUNCE_DOMAIN, complaint, dsn, ring, sentCampaign } from './returns.ts';
+
+const database = useDatabase();
+const now = new Date('2026-03-01T10:00:30Z');
+
+beforeEach(async () => {
+  await database.sql`truncate suppressions, events, inbound_messages, daily_rollups, minute_rollups`;
+});
+
+async function arrival(address: string, text: string, envelopeSender = ''): Promise<Arrival> {
+  const raw = Buffer.from(text);
+  const destination = readDestination(ring, address)!;
+  const digest = createHash('sha256').update(raw).digest();
+  return {
+    destination,
+    envelopeSender,
+    fingerprint: fingerprintOf(destination.address, digest),
+    raw,
+    inspection: await inspectMessage(raw),
+    receivedAt: now,
+  };
+}
+
+const recorder = () => createReturnRecorder({ sql: database.sql, keyRing: ring });
+const record = async (address: string, text: string) =>
+  recorder().record(await arrival(address, text));
+const toDelivery = (id: bigint) => bounceAddress(signToken(ring, 'delivery', id), BOUNCE_DOMAIN);
+const toBatch = (id: bigint) => bounceAddress(signToken(ring, 'batch', id), BOUNCE_DOMAIN);
+
+const kinds = async () =>
+  (await database.sql<{ kind: string }[]>`select kind from events order by id`).map(
+    (row) => row.kind,
+  );
+const suppressed = async () =>
+  (
+    await database.sql<{ text: string }[]>`
+      select address_key || ' ' || reason || ' ' || scope || ' ' || scope_value as text
+      from suppressions where released_at is null order by address_key`
+  ).map((row) => row.text.trim());
+const rollups = async () =>
+  await database.sql`
+    select d.kind, d.domain, d.class, d.count, m.count as minute_count
+    from daily_rollups d join minute_rollups m using (campaign_id, kind) order by d.kind, d.domain`;
+
+describe('a late report', () => {
+  test('leaves message, event, suppression and rollups, all about the delivery of the token', async () => {
+    const { campaignId, deliveryIds } = await sentCampaign(database.sql, ['ann@x.example']);
+    const id = deliveryIds[0]!;
+    await record(toDelivery(id), dsn([{ recipient: 'ann@x.example' }]));
+
+    const [message] = await database.sql`select * from inbound_messages`;
+    expect(message).toMatchObject({
+      kind: 'bounce',
+      campaignId,
+      deliveryId: id,
+      envelopeSender: '',
+      envelopeRecipient: toDelivery(id),
+      receivedAt: now,
+    });
+    const [event] = await database.sql`select * from events where kind = 'bounce.late'`;
+    expect(event).toMatchObject({
+      at: now,
+      campaignId,
+      deliveryId: id,
+      class: 'bad_mailbox',
+      enhancedCode: '5.1.1',
+      data: { action: 'failed', recipient: 'ann@x.example' },
+    });
+    expect((event?.data as { inbound: string }).inbound).toMatch(/^inb_[0-9a-z]{13}$/);
+    expect(await suppressed()).toEqual(['ann@x.example hard_bounce global']);
+    expect(await rollups()).toEqual([
+      {
+        kind: 'bounce.late',
+        domain: 'x.example',
+        class: 'bad_mailbox',
+        count: 1n,
+        minuteCount: 1n,
+      },
+    ]);
+    const [delivery] = await database.sql`select state from deliveries where id = ${id}`;
+    expect(delivery).toEqual({ state: 'accepted' });
+  });
+
+  test('the same message again is recorded once, one after the other and side by side', async () => {
+    const { deliveryIds } = await sentCampaign(database.sql, ['ann@x.example']);
+    const [address, text] = [toDelivery(deliveryIds[0]!), dsn([{ recipient: 'ann@x.example' }])];
+    await Promise.all([1, 2, 3].map(() => record(address, text)));
+    const same = recorder();
+    const again = await arrival(address, text);
+    await Promise.all([same.record(again), same.record(again), same.record(again)]);
+    expect(await kinds()).toEqual(['bounce.late', 'suppression.added']);
+    expect(await database.sql`select 1 from inbound_messages`).toHaveLength(1);
+    expect(await rollups()).toMatchObject([{ count: 1n, minuteCount: 1n }]);
+  });
+
+  test('another report about the same delivery is kept, and counts nothing', async () => {
+    const { deliveryIds } = await sentCampaign(database.sql, ['ann@x.example']);
+    const address = toDelivery(deliveryIds[0]!);
+    const marks = ['a', 'b', 'c', 'd'];
+    await Promise.all(
+      marks.map((mark) => record(address, dsn([{ recipient: 'ann@x.example' }], { mark }))),
+    );
+    expect(await database.sql`select 1 from inbound_messages`).toHaveLength(4);
+    expect((await kinds()).filter((kind) => kind === 'bounce.late')).toHaveLength(1);
+    expect(await rollups()).toMatchObject([{ count: 1n, minuteCount: 1n }]);
+  });
+
+  test('a delay suppresses nobody and counts nothing; the failure after it does', async () => {
+    const { deliveryIds } = await sentCampaign(database.sql, ['ann@x.example']);
+    const address = toDelivery(deliveryIds[0]!);
+    await record(
+      address,
+      dsn([{ recipient: 'ann@x.example', action: 'delayed', status: '4.4.1' }]),
+    );
+    expect(await kinds()).toEqual(['bounce.notice']);
+    expect(await suppressed()).toEqual([]);
+    expect(await rollups()).toEqual([]);
+    await record(address, dsn([{ recipient: 'ann@x.example' }]));
+    expect(await kinds()).toEqual(['bounce.notice', 'bounce.late', 'suppression.added']);
+  });
+
+  test('a full mailbox is a late bounce and no suppression', async () => {
+    const { deliveryIds } = await sentCampaign(database.sql, ['ann@x.example']);
+    const full = {
+      recipient: 'ann@x.example',
+      status: '5.2.2',
+      diagnostic: '552 5.2.2 Mailbox full',
+    };
+    await record(toDelivery(deliveryIds[0]!), dsn([full]));
+    expect(await kinds()).toEqual(['bounce.late']);
+    expect(await suppressed()).toEqual([]);
+    expect(await rollups()).toMatchObject([{ class: 'full', count: 1n }]);
+  });
+
+  test('after a release the same report does not suppress again, a new one does', async () => {
+    const { deliveryIds } = await sentCampaign(database.sql, ['ann@x.example']);
+    const address = toDelivery(deliveryIds[0]!);
+    await record(address, dsn([{ recipient: 'ann@x.example' }]));
+    await releaseSuppression(database.sql, 'ann@x.example', 'me');
+    await record(address, dsn([{ recipient: 'ann@x.example' }]));
+    expect(await suppressed()).toEqual([]);
+    await record(address, dsn([{ recipient: 'ann@x.example' }], { mark: 'new' }));
+    expect(await suppressed()).toEqual(['ann@x.example hard_bounce global']);
+  });
+});
+
+describe('a batch', () => {
+  test('one report about two of its recipients, one stranger', async () => {
+    await sentCampaign(database.sql, ['stranger@x.example']);
+    const { batchId, campaignId, deliveryIds } = await sentCampaign(database.sql, [
+      'ann@x.example',
+      'bob@x.example',
+      'eve@x.example',
+    ]);
+    await record(
+      toBatch(batchId),
+      dsn([
+        { recipient: 'ann@x.example' },
+        { recipient: 'rewritten@y.example', original: 'BOB@x.example' },
+        { recipient: 'stranger@x.example' },
+      ]),
+    );
+    const events = await database.sql`
+      select campaign_id, delivery_id from events where kind = 'bounce.late' order by delivery_id`;
+    expect(events).toEqual([
+      { campaignId, deliveryId: deliveryIds[0] },
+      { campaignId, deliveryId: deliveryIds[1] },
+    ]);
+    expect(await suppressed()).toEqual([
+      'ann@x.example hard_bounce global',
+      'bob@x.example hard_bounce global',
+    ]);
+    expect(await rollups()).toMatchObject([{ count: 2n, minuteCount: 2n }]);
+    const [message] = await database.sql`select campaign_id, delivery_id from inbound_messages`;
+    expect(message).toEqual({ campaignId, deliveryId: null });
+  });
+
+  test('an address of the campaign that is in another batch is not named', async () => {
+    const first = await sentCampaign(database.sql, ['ann@x.example']);
+    const second = await sentCampaign(database.sql, ['bob@x.example']);
+    await database.sql`
+      update deliveries set campaign_id = ${first.campaignId} where campaign_id = ${second.campaignId}`;
+    await database.sql`
+      update recipients set campaign_id = ${first.campaignId} where campaign_id = ${second.campaignId}`;
+    await record(toBatch(first.batchId), dsn([{ recipient: 'bob@x.example' }]));
+    expect(await kinds()).toEqual(['bounce.notice']);
+    const [event] = await database.sql`select campaign_id, delivery_id from events`;
+    expect(event).toEqual({ campaignId: first.campaignId, deliveryId: null });
+  });
+});
+
+describe('complaints and unsubscribes', () => {
+  test('a complaint suppresses everywhere and counts once', async () => {
+    const { deliveryIds } = await sentCampaign(database.sql, ['ann@x.example']);
+    const address = toDelivery(deliveryIds[0]!);
+    await record(address, complaint('ann@x.example'));
+    await record(address, complaint('ann@x.example', 'abuse', 'two'));
+    expect(await suppressed()).toEqual(['ann@x.example complaint global']);
+    expect(await rollups()).toMatchObject([{ kind: 'feedback.complaint', count: 1n }]);
+  });
+
+  test('mail to the unsubscribe address suppresses the stream', async () => {
+    const { deliveryIds } = await sentCampaign(database.sql, ['ann@x.example']);
+    const token = signToken(ring, 'unsubscribe', deliveryIds[0]!);
+    await record(unsubscribeAddress(token, BOUNCE_DOMAIN), 'Subject: unsubscribe\r\n\r\n');
+    expect(await suppressed()).toEqual(['ann@x.example unsubscribe stream marketing']);
+    const [message] = await database.sql`select kind from inbound_messages`;
+    expect(message).toEqual({ kind: 'unsubscribe' });
+  });
+
+  test('the link: once, twice, side by side: one event, one suppression, the same answer', async () => {
+    const { deliveryIds } = await sentCampaign(database.sql, ['ann@x.example']);
+    const token = signToken(ring, 'unsubscribe', deliveryIds[0]!);
+    const deps = { sql: database.sql, keyRing: ring, clock: () => now };
+    const answer = { outcome: 'unsubscribed', addressKey: 'ann@x.example', stream: 'marketing' };
+    expect(await unsubscribeByToken(deps, token)).toEqual(answer);
+    const again = await Promise.all(
+      [1, 2, 3].map(() => unsubscribeByToken(deps, token.toUpperCase())),
+    );
+    expect(again).toEqual([answer, answer, answer]);
+    expect(await kinds()).toEqual(['recipient.unsubscribed', 'suppression.added']);
+    expect(await rollups()).toMatchObject([{ kind: 'recipient.unsubscribed', count: 1n }]);
+  });
+
+  test('the link: other kinds of token, forged and unknown ones change nothing', async () => {
+    const { deliveryIds, batchId } = await sentCampaign(database.sql, ['ann@x.example']);
+    const deps = { sql: database.sql, keyRing: ring, clock: () => now };
+    const unknown = { outcome: 'unknown' };
+    expect(await unsubscribeByToken(deps, signToken(ring, 'delivery', deliveryIds[0]!))).toEqual(
+      unknown,
+    );
+    expect(await unsubscribeByToken(deps, signToken(ring, 'unsubscribe', 987_654n))).toEqual(
+      unknown,
+    );
+    expect(await unsubscribeByToken(deps, '')).toEqual(unknown);
+    expect(await unsubscribeByToken(deps, signToken(ring, 'unsubscribe_batch', batchId))).toEqual({
+      outcome: 'address_needed',
+    });
+    expect(await kinds()).toEqual([]);
+  });
+});
+
+describe('the recorder', () => {
+  test('records hundreds side by side, each once, in a few transactions', async () => {
+    const addresses = Array.from({ length: 500 }, (_, i) => `u${i}@x.example`);
+    const { deliveryIds } = await sentCampaign(database.sql, addresses);
+    const one = recorder();
+    const two = recorder();
+    const arrivals = await Promise.all(
+      deliveryIds.map((id, i) => arrival(toDelivery(id), dsn([{ recipient: addresses[i]! }]))),
+    );
+    await Promise.all([
+      ...arrivals.map((each) => one.record(each)),
+      ...arrivals.toReversed().map((each) => two.record(each)),
+    ]);
+    expect(await database.sql`select 1 from inbound_messages`).toHaveLength(500);
+    expect(await suppressed()).toHaveLength(500);
+    expect(await rollups()).toMatchObject([{ count: 500n, minuteCount: 500n }]);
+    const transactions = await database.sql`select distinct xmin::text from inbound_messages`;
+    expect(transactions.length).toBeLessThan(20);
+  });
+
+  test('a message the database refuses does not keep the others of its group out', async () => {
+    const addresses = Array.from({ length: 20 }, (_, i) => `v${i}@x.example`);
+    const { deliveryIds } = await sentCampaign(database.sql, addresses);
+    const arrivals = await Promise.all(
+      deliveryIds.map((id, i) => arrival(toDelivery(id), dsn([{ recipient: addresses[i]! }]))),
+    );
+    // What cannot be stored as text: nothing that comes through the listener holds it.
+    arrivals[7] = { ...arrivals[7]!, envelopeSender: 'nul\0@x.example' };
+    const one = recorder();
+    const results = await Promise.allSettled(arrivals.map((each) => one.record(each)));
+    expect(results.map(({ status }) => status).indexOf('rejected')).toBe(7);
+    expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(1);
+    expect(await database.sql`select 1 from inbound_messages`).toHaveLength(19);
+  });
+});
