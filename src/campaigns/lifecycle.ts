@@ -8,7 +8,7 @@
  *           `conflict` when an upload holds the campaign for longer than a minute.
  * Why pause does not stop the clock: a statement that is late is late, whoever paused it.
  */
-import { AppError } from '../kernel/errors.ts';
+import { AppError, invariant } from '../kernel/errors.ts';
 import type { EventKind } from '../kernel/events.ts';
 import type { Tx } from '../kernel/postgres/connect.ts';
 import { allowedTransitions, toCampaign } from './campaign.ts';
@@ -17,6 +17,7 @@ import type { CampaignDeps } from './deps.ts';
 import {
   insertCampaignEvent,
   limitLockWait,
+  lockCampaign,
   markCancelling,
   markPaused,
   markResumed,
@@ -51,7 +52,7 @@ export async function resumeCampaign(deps: CampaignDeps, id: bigint): Promise<Ca
 
 /** Final: what was not sent never will be. A draft can be cancelled too. */
 export async function cancelCampaign(deps: CampaignDeps, id: bigint): Promise<Campaign> {
-  return transition(deps, id, 'cancel', 'campaign.cancelled', async (tx) => {
+  return transition(deps, id, 'cancel', 'campaign.cancelling', async (tx) => {
     if (!(await markCancelling(tx, id))) return false;
     await deps.jobs.enqueueCancellation(tx, id);
     return true;
@@ -68,9 +69,11 @@ async function transition(
   try {
     return await deps.sql.begin(async (tx) => {
       await limitLockWait(tx, UPLOAD_WAIT_MS);
+      // First: a guarded update alone would look at the row as it was before the upload it waits for.
+      if (!(await lockCampaign(tx, id))) throw new AppError('not_found', 'no such campaign');
       const changed = await change(tx);
       const row = await selectCampaign(tx, id);
-      if (row === undefined) throw new AppError('not_found', 'no such campaign');
+      invariant(row !== undefined, 'a locked campaign is there');
       if (!changed) throw refusal(row, name);
       await insertCampaignEvent(tx, { kind, campaignId: id, at: deps.clock() });
       await notifyCampaign(tx, id);

@@ -2,7 +2,7 @@
 import type { campaigns } from '../../drizzle/schema.ts';
 import { CHANNELS } from '../kernel/events.ts';
 import type { EventKind } from '../kernel/events.ts';
-import type { Db } from '../kernel/postgres/connect.ts';
+import type { Db, Tx } from '../kernel/postgres/connect.ts';
 import type { CampaignRow, CampaignState } from './campaign.ts';
 import type { PageRequest } from './page.ts';
 
@@ -46,8 +46,14 @@ export async function selectCampaigns(
 }
 
 /** Bounds how long a transition waits for an upload that holds the row. */
-export async function limitLockWait(db: Db, timeoutMs: number): Promise<void> {
-  await db`select set_config('lock_timeout', ${`${timeoutMs}ms`}, true)`;
+export async function limitLockWait(tx: Tx, timeoutMs: number): Promise<void> {
+  await tx`select set_config('lock_timeout', ${`${timeoutMs}ms`}, true)`;
+}
+
+/** Waits for whoever holds the row, so that the statements behind it see what was committed. */
+export async function lockCampaign(tx: Tx, id: bigint): Promise<boolean> {
+  const rows = await tx`select 1 from campaigns where id = ${id} for no key update`;
+  return rows.length === 1;
 }
 
 /** False when the campaign is not a draft with recipients. */

@@ -30,6 +30,8 @@ export const EVENT_KINDS = [
   'campaign.expanded',
   'campaign.paused',
   'campaign.resumed',
+  /** Somebody asked for it; `campaign.cancelled` is its end. */
+  'campaign.cancelling',
   'campaign.cancelled',
   'campaign.completed',
 ] as const;
