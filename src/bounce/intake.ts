@@ -10,6 +10,7 @@ import { createHash } from 'node:crypto';
 
 export const KEPT_BYTES = 1_048_576;
 export const STORED_BYTES = 65_536;
+const FIRST_BYTES = 16_384;
 
 export interface Intake {
   /** At most KEPT_BYTES. */
@@ -20,21 +21,29 @@ export interface Intake {
 
 export async function takeIn(stream: AsyncIterable<Buffer>): Promise<Intake | null> {
   const hash = createHash('sha256');
-  const chunks: Buffer[] = [];
+  // One buffer that grows, not a list of chunks: a stream of dot-stuffed lines comes in pieces of a
+  // few bytes, and a list of them would take fifty times their size.
+  let kept = Buffer.alloc(FIRST_BYTES);
   let keptBytes = 0;
   try {
     for await (const chunk of stream) {
       hash.update(chunk);
-      if (keptBytes >= KEPT_BYTES) continue;
       const part = chunk.subarray(0, KEPT_BYTES - keptBytes);
-      chunks.push(part);
-      keptBytes += part.length;
+      if (keptBytes + part.length > kept.length) kept = grow(kept, keptBytes + part.length);
+      keptBytes += part.copy(kept, keptBytes);
     }
   } catch (error) {
     if (isBrokenOff(error)) return null;
     throw error;
   }
-  return { kept: Buffer.concat(chunks), digest: hash.digest() };
+  return { kept: kept.subarray(0, keptBytes), digest: hash.digest() };
+}
+
+function grow(bytes: Buffer<ArrayBuffer>, needed: number): Buffer<ArrayBuffer> {
+  const size = Math.min(Math.max(needed, bytes.length * 2), KEPT_BYTES);
+  const larger = Buffer.alloc(size);
+  bytes.copy(larger);
+  return larger;
 }
 
 function isBrokenOff(error: unknown): boolean {
