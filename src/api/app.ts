@@ -14,6 +14,7 @@ import { createSuppressions } from '../bounce/suppressions/suppressions.ts';
 import type { CampaignDeps } from '../campaigns/deps.ts';
 import { AppError } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/log.ts';
+import { createKeyRing } from '../verp/keyring.ts';
 import { createAuthenticate } from './auth.ts';
 import { docsRoutes } from './docs.ts';
 import { createGate } from './gate.ts';
@@ -27,10 +28,12 @@ import { campaignRoutes } from './routes/campaigns.ts';
 import { healthRoutes } from './routes/health.ts';
 import type { Readiness } from './routes/health.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
+import { recipientRoutes } from './routes/recipients.ts';
 import { senderRoutes } from './routes/senders.ts';
 import { suppressionFileRoutes } from './routes/suppression-files.ts';
 import { suppressionRoutes } from './routes/suppressions.ts';
 import { templateRoutes } from './routes/templates.ts';
+import { unsubscribeRoutes } from './routes/unsubscribe.ts';
 import { createSlots } from './slots.ts';
 import type { StreamDeps } from './stream-response.ts';
 
@@ -51,6 +54,7 @@ const STALL_TIMEOUT_MS = 60_000;
 export function createApi(deps: ApiDeps): ApiRouter {
   const { sql, clock, log } = deps;
   const suppressions = createSuppressions(deps);
+  const keyRing = createKeyRing([deps.secret, ...deps.previousSecrets]);
   const slots = createSlots(deps.maxStreams ?? MAX_STREAMS);
   const streams: StreamDeps = {
     slots,
@@ -79,8 +83,10 @@ export function createApi(deps: ApiDeps): ApiRouter {
   app.route('/', templateRoutes(gate, deps));
   app.route('/', campaignRoutes(gate, deps));
   app.route('/', lifecycleRoutes(gate, deps));
+  app.route('/', recipientRoutes(gate, deps, streams));
   app.route('/', suppressionFileRoutes(gate, suppressions, streams));
   app.route('/', suppressionRoutes(gate, suppressions, clock));
+  app.route('/', unsubscribeRoutes(gate, { sql, clock, keyRing }));
   app.route('/', healthRoutes(gate, deps));
   app.route(
     '/',

@@ -1,0 +1,180 @@
+import { createHash } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { createKeyRing } from '../../src/verp/keyring.ts';
+import { signToken } from '../../src/verp/token.ts';
+import { createCampaign, SECRET, useApi } from './harness.ts';
+import type { Answer } from './harness.ts';
+
+const api = useApi();
+const ring = createKeyRing([SECRET]);
+const ONE_CLICK = 'List-Unsubscribe=One-Click';
+let nextId = 1n;
+
+/** A delivery of a marketing campaign to each address, in one batch; as expansion leaves them. */
+async function deliveries(emails: readonly string[]): Promise<{ batch: string; links: string[] }> {
+  const { sql } = api.database;
+  const campaign = await createCampaign(api, { stream: 'marketing' });
+  const [row] = await sql<{ id: bigint }[]>`select max(id) as id from campaigns`;
+  const campaignId = row?.id ?? 0n;
+  expect(campaign).toMatch(/^cmp_/);
+  const first = nextId;
+  nextId += BigInt(emails.length);
+  await sql`
+    with list as (
+      insert into recipients (campaign_id, address, address_key, domain)
+      select ${campaignId}, email, email, 'example.com' from unnest(${emails as string[]}::text[]) email
+      returning id
+    )
+    insert into deliveries (id, campaign_id, recipient_id, state)
+    select ${first} + row_number() over (order by id) - 1, ${campaignId}, id, 'accepted' from list`;
+  const [batch] = await sql<{ id: bigint }[]>`
+    insert into batches (campaign_id, domain, first_delivery_id, last_delivery_id, state)
+    values (${campaignId}, 'example.com', ${first}, ${nextId - 1n}, 'done') returning id`;
+  return {
+    batch: `/u/${signToken(ring, 'unsubscribe_batch', batch?.id ?? 0n)}`,
+    links: emails.map((_email, i) => `/u/${signToken(ring, 'unsubscribe', first + BigInt(i))}`),
+  };
+}
+
+function post(path: string, body: string | FormData, headers: Record<string, string> = {}) {
+  const type =
+    typeof body === 'string' ? { 'Content-Type': 'application/x-www-form-urlencoded' } : {};
+  return api.call('POST', path, { body, headers: { ...type, ...headers } }, { as: null });
+}
+
+async function suppressions(email: string) {
+  return (await api.get(`/v1/suppressions?email=${email}`)).body.data;
+}
+
+function linkOf(made: { links: string[] }, i = 0): string {
+  const link = made.links[i];
+  if (link === undefined) throw new Error('no such link');
+  return link;
+}
+
+test('the button is one click, and so is a mail client', async () => {
+  const link = linkOf(await deliveries(['click@example.com']));
+
+  const page = await api.get(link, { as: null });
+  const done = await post(link, ONE_CLICK);
+
+  expect([page.status, done.status]).toEqual([200, 200]);
+  expect(page.text).toContain('name="List-Unsubscribe" value="One-Click"');
+  expect(await suppressions('click@example.com')).toMatchObject([
+    { reason: 'unsubscribe', scope: 'stream', scope_value: 'marketing', origin: 'recipient' },
+  ]);
+});
+
+test('multipart, and the same again, are fine', async () => {
+  const link = linkOf(await deliveries(['multi@example.com']));
+  const form = new FormData();
+  form.set('List-Unsubscribe', 'One-Click');
+
+  expect((await post(link, form)).status).toBe(200);
+  expect((await post(link, ONE_CLICK)).status).toBe(200);
+  expect(await suppressions('multi@example.com')).toHaveLength(1);
+});
+
+test('a thousand GETs and HEADs of scanners unsubscribe nobody', async () => {
+  const link = linkOf(await deliveries(['scanned@example.com']));
+  const { sql } = api.database;
+  const before =
+    await sql`select (select count(*) from events), (select count(*) from suppressions)`;
+
+  for (let i = 0; i < 500; i += 1) {
+    expect(
+      (await api.call('GET', `${link}?List-Unsubscribe=One-Click`, {}, { as: null })).status,
+    ).toBe(200);
+    expect((await api.call('HEAD', link, {}, { as: null })).status).toBe(200);
+  }
+
+  expect(
+    await sql`select (select count(*) from events), (select count(*) from suppressions)`,
+  ).toEqual(before);
+});
+
+test.each(['', 'x=1', 'List-Unsubscribe=Yes', `a=${'x'.repeat(100)}`])(
+  'POST of %j is not one click',
+  async (body) => {
+    const link = linkOf(await deliveries([`not-${body.length}@example.com`]));
+
+    expect((await post(link, body)).status).toBe(422);
+    expect(await suppressions(`not-${body.length}@example.com`)).toEqual([]);
+  },
+);
+
+test('a form of 20 KB is refused', async () => {
+  const link = linkOf(await deliveries(['big@example.com']));
+
+  expect((await post(link, `${ONE_CLICK}&x=${'x'.repeat(20_000)}`)).status).toBe(413);
+});
+
+test.each(['qqq', 'a'.repeat(36), '%00', '..%2f..%2fv1', 'x'.repeat(5_000)])(
+  'the link /u/%.30s is not ours',
+  async (token) => {
+    const page = await api.get(`/u/${token}`, { as: null });
+    const done = await post(`/u/${token}`, ONE_CLICK);
+
+    expect([page.status, done.status]).toEqual([404, 404]);
+    expect(page.text).not.toContain(token);
+  },
+);
+
+test('a token of another kind is not a link', async () => {
+  for (const kind of ['delivery', 'batch', 'feedback'] as const) {
+    expect((await post(`/u/${signToken(ring, kind, 1n)}`, ONE_CLICK)).status).toBe(404);
+  }
+});
+
+test('the link of a single copy asks who, and does not tell who is on the list', async () => {
+  const { batch } = await deliveries(['member@example.com', 'other@example.com']);
+
+  const page = await api.get(batch, { as: null });
+  const bare = await post(batch, ONE_CLICK);
+  const member = await post(batch, `${ONE_CLICK}&email=Member%40Example.com`);
+  const stranger = await post(batch, `${ONE_CLICK}&email=stranger%40example.com`);
+
+  expect(page.text).toContain('type="email"');
+  expect(bare.status).toBe(422);
+  expect([member.status, stranger.status]).toEqual([200, 200]);
+  expect(member.text).toBe(stranger.text);
+  expect(await suppressions('member@example.com')).toHaveLength(1);
+  expect(await suppressions('stranger@example.com')).toEqual([]);
+  expect(await suppressions('other@example.com')).toEqual([]);
+});
+
+test.each([
+  ['zh-CN,zh;q=0.9,en;q=0.8', 'zh', '退订'],
+  ['en-GB', 'en', 'Unsubscribe'],
+  ['fr, zh-TW;q=0.5', 'zh', '退订'],
+  ['fr', 'en', 'Unsubscribe'],
+  ['constructor', 'en', 'Unsubscribe'],
+])('Accept-Language %s is answered in %s', async (accept, language, word) => {
+  const link = linkOf(await deliveries([`lang-${accept.length}${language}@example.com`]));
+
+  const { text, headers } = await api.get(link, {
+    as: null,
+    headers: { 'Accept-Language': accept },
+  });
+
+  expect(text).toContain(`<html lang="${language}"`);
+  expect(text).toContain(word);
+  expect(headers.get('Content-Language')).toBe(language);
+});
+
+test('the page has no script, no cookie, no address, and may not be framed or indexed', async () => {
+  const link = linkOf(await deliveries(['private@example.com']));
+  const answers: Answer[] = [await api.get(link, { as: null }), await post(link, ONE_CLICK)];
+
+  for (const { text, headers } of answers) {
+    expect(text).not.toMatch(/<script|private|example\.com/);
+    expect(headers.get('Set-Cookie')).toBeNull();
+    const style = /<style>([^<]*)<\/style>/.exec(text)?.[1] ?? '';
+    const hash = createHash('sha256').update(style).digest('base64');
+    expect(headers.get('Content-Security-Policy')).toBe(
+      `default-src 'none'; style-src 'sha256-${hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`,
+    );
+    expect(headers.get('X-Robots-Tag')).toBe('noindex');
+    expect(headers.get('Cache-Control')).toBe('no-store');
+  }
+});
