@@ -1,0 +1,245 @@
+/**
+ * mta/connection — a session on a real socket: TCP, TLS, timers, back-pressure.
+ *
+ * Does what session.ts says and nothing else; it decides nothing about mail.
+ *
+ * Promises: events reach the session one at a time, and the actions of one are done before the next
+ *           is handled. What a session writes in one step leaves in one packet where it fits (corked,
+ *           Nagle off). A block of a big message is handed to the kernel before the next is taken.
+ *           `ended` is told once, with the socket closed, and nothing after it.
+ * Fails:    never throws; whatever the socket does becomes an event of the session.
+ * Why:      opportunistic TLS does not verify the certificate (RFC 7435, RFC 3207 4.1): most MX hosts
+ *           have one nobody can verify, and the alternative is not a safer connection but clear text.
+ *           For the same reason it takes old TLS versions and ciphers.
+ */
+import { connect as connectTcp, isIP } from 'node:net';
+import type { Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import type { SecureContext } from 'node:tls';
+import type { Capabilities } from './capabilities.ts';
+import type { RecipientOutcome } from './outcome.ts';
+import { createSession } from './session.ts';
+import type {
+  Demand,
+  Session,
+  SessionAction,
+  SessionEnd,
+  SessionEvent,
+  SessionOptions,
+  Work,
+} from './session.ts';
+import type { TransactionRecipient } from './transaction.ts';
+
+export interface ConnectionOptions {
+  address: string;
+  port: number;
+  connectTimeoutMs: number;
+  session: SessionOptions;
+  secureContext: SecureContext;
+  nowMs: () => number;
+}
+
+export interface ConnectionListener {
+  ready(capabilities: Capabilities): void;
+  outcome(work: Work, outcome: RecipientOutcome): void;
+  returned(work: Work, recipients: readonly TransactionRecipient[], attempts: number): void;
+  done(work: Work, dotReplyMs: number | null): void;
+  learned(maxRecipients: number): void;
+  ended(end: SessionEnd | null): void;
+}
+
+export interface Connection {
+  /** Only when `demand()` is not `none`. */
+  send(work: Work, maxRecipients: number | null): void;
+  demand(): Demand;
+  /** QUIT when nothing is under way. */
+  quit(): void;
+}
+
+interface State {
+  options: ConnectionOptions;
+  listener: ConnectionListener;
+  socket: Socket;
+  /** null until TCP is up. */
+  session: Session | null;
+  events: SessionEvent[];
+  running: boolean;
+  ended: boolean;
+  timer: NodeJS.Timeout | null;
+  timerAtMs: number;
+}
+
+export function openConnection(
+  options: ConnectionOptions,
+  listener: ConnectionListener,
+): Connection {
+  const socket = connectTcp({ host: options.address, port: options.port, noDelay: true });
+  const state: State = {
+    options,
+    listener,
+    socket,
+    session: null,
+    events: [],
+    running: false,
+    ended: false,
+    timer: null,
+    timerAtMs: Infinity,
+  };
+  listen(state, socket);
+  socket.once('connect', () => onConnect(state));
+  state.timer = setTimeout(() => failConnect(state, 'connect_timeout'), options.connectTimeoutMs);
+  return {
+    send: (work, maxRecipients) => send(state, work, maxRecipients),
+    demand: () => state.session?.demand() ?? 'none',
+    quit: () => {
+      if (state.session === null) failConnect(state, 'aborted');
+      else feed(state, { type: 'quit' });
+    },
+  };
+}
+
+function listen(state: State, socket: Socket): void {
+  socket.on('data', (bytes) => feed(state, { type: 'bytes', bytes }));
+  socket.on('error', () => onClosed(state));
+  socket.on('end', () => onClosed(state));
+  socket.on('close', () => onClosed(state));
+}
+
+function onConnect(state: State): void {
+  if (state.ended) return;
+  stopTimer(state);
+  state.session = createSession(state.options.session, state.options.nowMs());
+  setTimer(state);
+}
+
+function onClosed(state: State): void {
+  if (state.session === null) failConnect(state, 'connect_failed');
+  else feed(state, { type: 'closed' });
+}
+
+function failConnect(state: State, failure: NonNullable<SessionEnd['failure']>): void {
+  finish(state, { stage: 'connect', reply: null, failure });
+}
+
+function finish(state: State, end: SessionEnd | null): void {
+  if (state.ended) return;
+  state.ended = true;
+  stopTimer(state);
+  state.socket.destroy();
+  state.listener.ended(end);
+}
+
+function send(state: State, work: Work, maxRecipients: number | null): void {
+  feed(state, { type: 'work', work, maxRecipients });
+  work.transaction.marked.then(
+    () => feed(state, { type: 'marked', work, durable: true }),
+    () => feed(state, { type: 'marked', work, durable: false }),
+  );
+}
+
+/** A listener may feed back while an event is handled: that waits for its turn. */
+function feed(state: State, event: SessionEvent): void {
+  if (state.session === null) return;
+  state.events.push(event);
+  if (state.running) return;
+  state.running = true;
+  for (let next = state.events.shift(); next !== undefined; next = state.events.shift()) {
+    for (const action of state.session.handle(next, state.options.nowMs())) perform(state, action);
+  }
+  state.running = false;
+  setTimer(state);
+}
+
+function perform(state: State, action: SessionAction): void {
+  const { listener } = state;
+  switch (action.type) {
+    case 'write':
+      write(state, action.parts, action.drain);
+      return;
+    case 'start_tls':
+      startTls(state);
+      return;
+    case 'ready':
+      listener.ready(action.capabilities);
+      return;
+    case 'outcome':
+      listener.outcome(action.work, action.outcome);
+      return;
+    case 'returned':
+      listener.returned(action.work, action.recipients, action.attempts);
+      return;
+    case 'done':
+      listener.done(action.work, action.dotReplyMs);
+      return;
+    case 'learned':
+      listener.learned(action.maxRecipients);
+      return;
+    case 'end':
+      finish(state, action.end);
+      return;
+  }
+}
+
+function write(state: State, parts: readonly (string | Uint8Array)[], drain: boolean): void {
+  const { socket } = state;
+  if (!socket.writable) return; // Its end is on the way as an event.
+  const last = parts.length - 1;
+  if (last > 0) socket.cork();
+  for (const [i, part] of parts.entries()) {
+    if (drain && i === last) socket.write(part, (error) => onDrained(state, error));
+    else socket.write(part);
+  }
+  if (last > 0) socket.uncork();
+}
+
+function onDrained(state: State, error: Error | null | undefined): void {
+  if (error === null || error === undefined) feed(state, { type: 'drained' });
+}
+
+function startTls(state: State): void {
+  const clear = state.socket;
+  clear.removeAllListeners();
+  clear.on('error', () => undefined); // The TLS socket tells it.
+  const { mxHost } = state.options.session;
+  const secure = connectTls({
+    socket: clear,
+    secureContext: state.options.secureContext,
+    rejectUnauthorized: false,
+    ...(mxHost !== null && isIP(mxHost) === 0 ? { servername: mxHost } : {}),
+  });
+  state.socket = secure;
+  listen(state, secure);
+  secure.once('secureConnect', () => {
+    const { standardName } = secure.getCipher();
+    const description = `${secure.getProtocol() ?? 'TLS'} ${standardName}`;
+    feed(state, { type: 'tls', description });
+  });
+}
+
+/**
+ * One timer per connection, set anew only when it would be late: a busy session changes its deadline
+ * for every reply, and thousands of timer changes a second cost more than one early wake-up.
+ */
+function setTimer(state: State): void {
+  const deadlineMs = state.session?.deadlineMs() ?? null;
+  if (state.ended || deadlineMs === null || state.timerAtMs <= deadlineMs) return;
+  stopTimer(state);
+  state.timerAtMs = deadlineMs;
+  const waitMs = Math.max(0, deadlineMs - state.options.nowMs());
+  state.timer = setTimeout(() => onTimer(state), waitMs);
+}
+
+function onTimer(state: State): void {
+  state.timer = null;
+  state.timerAtMs = Infinity;
+  const deadlineMs = state.session?.deadlineMs() ?? null;
+  const due = deadlineMs !== null && state.options.nowMs() >= deadlineMs;
+  if (due) feed(state, { type: 'timeout' });
+  else setTimer(state);
+}
+
+function stopTimer(state: State): void {
+  if (state.timer !== null) clearTimeout(state.timer);
+  state.timer = null;
+  state.timerAtMs = Infinity;
+}

@@ -1,0 +1,67 @@
+/**
+ * mta/host-memory — what is remembered about receiving hosts for a while.
+ *
+ * Pure; the time is an argument. A host is `address:port`.
+ *
+ * Promises: a host that could not be used is not tried again for a minute, so that a thousand
+ *           messages for it cost one probe. A host whose TLS is broken is spoken to in clear for three
+ *           days (only opportunistic TLS asks). A site's recipient limit is kept for a day.
+ *           Bounded: 10,000 entries of each kind, the oldest goes first. Losing it is harmless.
+ */
+import type { SessionEnd } from './session.ts';
+
+export interface HostMemory {
+  failure(host: string, nowMs: number): SessionEnd | null;
+  rememberFailure(host: string, end: SessionEnd, nowMs: number): void;
+  hasBrokenTls(host: string, nowMs: number): boolean;
+  rememberBrokenTls(host: string, nowMs: number): void;
+  maxRecipients(domain: string, nowMs: number): number | null;
+  rememberMaxRecipients(domain: string, count: number, nowMs: number): void;
+}
+
+export interface HostMemoryOptions {
+  failureMs?: number;
+  brokenTlsMs?: number;
+  maxRecipientsMs?: number;
+}
+
+const MAX_ENTRIES = 10_000;
+
+export function createHostMemory(options: HostMemoryOptions = {}): HostMemory {
+  const failures = createStore<SessionEnd>(options.failureMs ?? 60_000);
+  const brokenTls = createStore<true>(options.brokenTlsMs ?? 3 * 86_400_000);
+  const limits = createStore<number>(options.maxRecipientsMs ?? 86_400_000);
+  return {
+    failure: (host, nowMs) => failures.get(host, nowMs),
+    rememberFailure: (host, end, nowMs) => failures.set(host, end, nowMs),
+    hasBrokenTls: (host, nowMs) => brokenTls.get(host, nowMs) !== null,
+    rememberBrokenTls: (host, nowMs) => brokenTls.set(host, true, nowMs),
+    maxRecipients: (domain, nowMs) => limits.get(domain, nowMs),
+    rememberMaxRecipients: (domain, count, nowMs) => limits.set(domain, count, nowMs),
+  };
+}
+
+interface Store<T> {
+  get(key: string, nowMs: number): T | null;
+  set(key: string, value: T, nowMs: number): void;
+}
+
+function createStore<T>(holdMs: number): Store<T> {
+  const entries = new Map<string, { value: T; untilMs: number }>();
+  return {
+    get(key, nowMs) {
+      const entry = entries.get(key);
+      if (entry === undefined) return null;
+      if (nowMs < entry.untilMs) return entry.value;
+      entries.delete(key);
+      return null;
+    },
+    set(key, value, nowMs) {
+      entries.delete(key);
+      entries.set(key, { value, untilMs: nowMs + holdMs });
+      if (entries.size <= MAX_ENTRIES) return;
+      const [oldest] = entries.keys();
+      if (oldest !== undefined) entries.delete(oldest);
+    },
+  };
+}

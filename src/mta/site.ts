@@ -1,0 +1,412 @@
+/**
+ * mta/site — one destination domain: its connections, and the requests that share them.
+ *
+ * A connection (`Link`) is dialing, busy, idle or closing; `move` is the only place that changes it.
+ * A request holds a lane for each connection that works for it. Connections that become free serve
+ * the request with the fewest lanes.
+ *
+ * Promises: at most `maxConnectionsPerSite` connections, closing ones counted. Nothing is pulled
+ *           before a first connection is ready. Later connections are opened one for each
+ *           transaction that is already pulled and waiting, so that one message never opens two.
+ *           A transaction is pulled ahead (to travel behind the dot of the one before) only while the
+ *           receiver answers within a second: what is pulled is soon sent, and pausing stays prompt.
+ * Fails:    when no connection is left and none can be opened, all requests of the site fail with
+ *           the reason; so they do when three connections in a row broke before serving anything.
+ * See:      request.ts, dial.ts, pool.ts.
+ */
+import type { Random } from '../kernel/clock.ts';
+import type { Connection } from './connection.ts';
+import { dial } from './dial.ts';
+import type { Dialed, Dialer, LiveListener, Place } from './dial.ts';
+import type { Pool } from './pool.ts';
+import { failRequest, isOver, need, pull, takeBack, tellOutcome } from './request.ts';
+import type { RequestState } from './request.ts';
+import { resultOf } from './session-state.ts';
+import type { SessionEnd, Work } from './session.ts';
+import type { SiteFailure } from './transaction.ts';
+
+export interface SiteLimits {
+  maxConnections: number;
+  maxMessagesPerConnection: number;
+  maxAgeMs: number;
+  idleMs: number;
+}
+
+export interface SiteDeps {
+  dialer: Dialer;
+  pool: Pool;
+  limits: SiteLimits;
+  random: Random;
+  nowMs: () => number;
+  isClosing: () => boolean;
+  /** The site has no request and no connection. */
+  onEmpty: (site: Site) => void;
+}
+
+type LinkState = 'dialing' | 'busy' | 'idle' | 'closing';
+
+interface Link {
+  state: LinkState | 'gone';
+  connection: Connection | null;
+  place: Place | null;
+  /** Whose lane it is. */
+  request: RequestState | null;
+  /** What is on the wire, and for whom. */
+  works: Map<Work, RequestState>;
+  pulling: boolean;
+  /** Works given to it so far. */
+  given: number;
+  maxMessages: number;
+  /** The receiver has said something about a recipient. */
+  useful: boolean;
+  retireAtMs: number;
+  /** The receiver answered the last dot within PROMPT_MS. */
+  prompt: boolean;
+  idleTimer: NodeJS.Timeout | null;
+  evict: () => void;
+}
+
+export interface Site {
+  readonly domain: string;
+  readonly deps: SiteDeps;
+  readonly requests: Set<RequestState>;
+  readonly links: Record<LinkState, Set<Link>>;
+  /** A transaction is being pulled for a further connection. */
+  growing: boolean;
+  waitsForPool: boolean;
+  /** After a refused further connection: not before then. */
+  growAfterMs: number;
+  /** Connections in a row that broke without serving anything. */
+  barren: number;
+}
+
+const PROMPT_MS = 1_000;
+const GROW_PAUSE_MS = 10_000;
+const MAX_BARREN = 3;
+
+export function createSite(domain: string, deps: SiteDeps): Site {
+  return {
+    domain,
+    deps,
+    requests: new Set(),
+    links: { dialing: new Set(), busy: new Set(), idle: new Set(), closing: new Set() },
+    growing: false,
+    waitsForPool: false,
+    growAfterMs: 0,
+    barren: 0,
+  };
+}
+
+export function addRequest(site: Site, request: RequestState): void {
+  site.requests.add(request);
+  pump(site);
+}
+
+/** Idle connections say QUIT; the busy ones do when they are free (`isClosing`). */
+export function closeIdle(site: Site): void {
+  for (const link of [...site.links.idle]) retire(site, link);
+  settle(site);
+}
+
+function move(site: Site, link: Link, to: LinkState | 'gone'): void {
+  const { pool, limits, random } = site.deps;
+  if (link.state !== 'gone') site.links[link.state].delete(link);
+  link.state = to;
+  if (link.idleTimer !== null) clearTimeout(link.idleTimer);
+  link.idleTimer = null;
+  pool.withdraw(link);
+  if (to === 'gone') {
+    pool.giveBack();
+    return;
+  }
+  site.links[to].add(link);
+  if (to === 'idle') {
+    // Jittered, so that the connections of a finished campaign do not all end at one moment.
+    const idleMs = limits.idleMs * (0.75 + random() / 2);
+    link.idleTimer = setTimeout(() => retire(site, link), idleMs);
+    pool.offer(link);
+  }
+}
+
+/** Gives work to idle connections, and opens one more when that is of use. */
+function pump(site: Site): void {
+  for (const link of [...site.links.idle].reverse()) {
+    if (!serve(site, link)) break;
+  }
+  grow(site);
+  settle(site);
+}
+
+/** The request that has the fewest lanes of those that could use one more. */
+function pick(site: Site): RequestState | null {
+  let best: RequestState | null = null;
+  for (const request of site.requests) {
+    if (need(request) > 0 && (best === null || request.lanes < best.lanes)) best = request;
+  }
+  return best;
+}
+
+/** Binds a free connection to a request; false when there is none for it. */
+function serve(site: Site, link: Link): boolean {
+  const request = pick(site);
+  // A session that has ended tells so right after what it is telling now.
+  if (request === null || link.connection?.demand() !== 'now') return false;
+  if (link.state !== 'busy') move(site, link, 'busy');
+  link.request = request;
+  request.lanes += 1;
+  feed(site, link, request);
+  return true;
+}
+
+function unbind(link: Link): void {
+  if (link.request !== null) link.request.lanes -= 1;
+  link.request = null;
+}
+
+/** The next work of its request for a connection: from the backlog, else pulled. */
+function feed(site: Site, link: Link, request: RequestState): void {
+  const work = request.backlog.shift();
+  if (work !== undefined) {
+    give(site, link, request, work);
+    return;
+  }
+  if (request.exhausted) {
+    release(site, link);
+    return;
+  }
+  link.pulling = true;
+  void pull(request).then((pulled) => {
+    link.pulling = false;
+    if (pulled !== null && canTake(link, request)) {
+      give(site, link, request, pulled);
+      return;
+    }
+    if (pulled !== null) request.backlog.push(pulled);
+    release(site, link);
+    pump(site);
+  });
+}
+
+/** It may have broken, or begun to close, while the work was pulled. */
+function canTake(link: Link, request: RequestState): boolean {
+  return link.request === request && link.connection?.demand() !== 'none';
+}
+
+function give(site: Site, link: Link, request: RequestState, work: Work): void {
+  const { dialer, nowMs } = site.deps;
+  request.onWire += 1;
+  request.served = true;
+  link.given += 1;
+  link.works.set(work, request);
+  link.connection?.send(work, dialer.memory.maxRecipients(site.domain, nowMs()));
+  pullAhead(site, link);
+  grow(site);
+}
+
+/** So that the next envelope can travel behind the dot of this message. */
+function pullAhead(site: Site, link: Link): void {
+  const { request } = link;
+  if (request === null || link.pulling || !link.prompt) return;
+  if (link.connection?.demand() !== 'ahead' || shouldRetire(site, link)) return;
+  if (request.exhausted && request.backlog.length === 0) return;
+  for (const other of site.requests) {
+    if (other !== request && need(other) > 0 && other.lanes < request.lanes) return;
+  }
+  feed(site, link, request);
+}
+
+/** Nothing is on this connection: it serves another request, rests, or is closed. */
+function release(site: Site, link: Link): void {
+  if (link.state !== 'busy' || link.works.size > 0 || link.pulling) return;
+  unbind(link);
+  if (link.connection?.demand() === 'none') return;
+  if (shouldRetire(site, link)) retire(site, link);
+  else if (!serve(site, link)) move(site, link, 'idle');
+}
+
+function shouldRetire(site: Site, link: Link): boolean {
+  const { deps } = site;
+  if (link.given >= link.maxMessages || deps.nowMs() >= link.retireAtMs) return true;
+  if (deps.isClosing() && pick(site) === null) return true;
+  return deps.pool.isContended() && site.links.busy.size > 1;
+}
+
+function retire(site: Site, link: Link): void {
+  move(site, link, 'closing');
+  link.connection?.quit();
+}
+
+function grow(site: Site): void {
+  const request = pick(site);
+  const { dialing, busy, idle, closing } = site.links;
+  if (request === null || site.growing || site.waitsForPool || idle.size > 0) return;
+  const working = dialing.size + busy.size;
+  if (working + closing.size >= site.deps.limits.maxConnections) return;
+  if (working === 0) {
+    // Nothing is pulled for a site that was never seen to work.
+    if (!request.served || hasWork(request)) open(site);
+    else pullToGrow(site, request);
+    return;
+  }
+  // As many again as are working already, no more, and never more than there is room for.
+  if (dialing.size >= busy.size || site.deps.nowMs() < site.growAfterMs) return;
+  const [room, waiting] = demandOf(site);
+  if (dialing.size >= room) return;
+  if (waiting > dialing.size) open(site);
+  else if (!request.exhausted) pullToGrow(site, request);
+}
+
+function hasWork(request: RequestState): boolean {
+  return request.backlog.length > 0;
+}
+
+/** How many more connections the requests may use, and how many works wait for one. */
+function demandOf(site: Site): [number, number] {
+  let room = 0;
+  let waiting = 0;
+  for (const request of site.requests) {
+    room += need(request);
+    waiting += request.backlog.length;
+  }
+  return [room, waiting];
+}
+
+function pullToGrow(site: Site, request: RequestState): void {
+  site.growing = true;
+  void pull(request).then((work) => {
+    site.growing = false;
+    if (work !== null) request.backlog.push(work);
+    pump(site);
+  });
+}
+
+function open(site: Site): void {
+  const { pool, limits, random, nowMs } = site.deps;
+  const placed = pool.take(() => {
+    site.waitsForPool = false;
+    pump(site);
+  });
+  if (!placed) {
+    site.waitsForPool = true;
+    return;
+  }
+  const link: Link = {
+    state: 'dialing',
+    connection: null,
+    place: null,
+    request: null,
+    works: new Map(),
+    pulling: false,
+    given: 0,
+    useful: false,
+    maxMessages: limits.maxMessagesPerConnection,
+    retireAtMs: nowMs() + limits.maxAgeMs * (0.9 + random() / 5),
+    prompt: false,
+    idleTimer: null,
+    evict: () => retire(site, link),
+  };
+  site.links.dialing.add(link);
+  const probe = site.links.busy.size + site.links.closing.size === 0;
+  void dial(site.deps.dialer, site.domain, probe, listenerOf(site, link)).then((dialed) => {
+    if (dialed.ok) onReady(site, link, dialed);
+    else onDialFailed(site, link, dialed.failure);
+  });
+}
+
+function onReady(site: Site, link: Link, dialed: Extract<Dialed, { ok: true }>): void {
+  // It may have ended between its last reply and now.
+  if (link.state !== 'dialing') return;
+  link.connection = dialed.connection;
+  link.place = dialed.place;
+  link.maxMessages = Math.min(link.maxMessages, dialed.capabilities.limits.mailMax ?? Infinity);
+  move(site, link, 'idle');
+  if (site.deps.isClosing() && pick(site) === null) retire(site, link);
+  pump(site);
+}
+
+function onDialFailed(site: Site, link: Link, failure: SiteFailure): void {
+  move(site, link, 'gone');
+  const { dialing, busy, idle, closing } = site.links;
+  if (dialing.size + busy.size + idle.size > 0) {
+    // The site works, it only takes no more connections now.
+    site.growAfterMs = site.deps.nowMs() + GROW_PAUSE_MS;
+  } else if (closing.size > 0) {
+    // It may count the one that is just leaving: `onEnded` tries again.
+    return;
+  } else {
+    fail(site, failure);
+  }
+  pump(site);
+}
+
+function fail(site: Site, failure: SiteFailure): void {
+  site.barren = 0;
+  for (const request of site.requests) failRequest(request, failure);
+}
+
+function listenerOf(site: Site, link: Link): LiveListener {
+  return {
+    outcome(work, outcome) {
+      if (outcome.reply !== null && outcome.reply.code !== 421) link.useful = true;
+      const request = link.works.get(work);
+      if (request !== undefined) tellOutcome(request, outcome);
+    },
+    returned(work, recipients, attempts) {
+      const request = link.works.get(work);
+      if (request !== undefined) takeBack(request, work, recipients, attempts);
+    },
+    done(work, dotReplyMs) {
+      onDone(site, link, work, dotReplyMs);
+    },
+    learned(count) {
+      const { dialer, nowMs } = site.deps;
+      dialer.memory.rememberMaxRecipients(site.domain, count, nowMs());
+    },
+    ended(end) {
+      onEnded(site, link, end);
+    },
+  };
+}
+
+function onDone(site: Site, link: Link, work: Work, dotReplyMs: number | null): void {
+  const request = link.works.get(work);
+  link.works.delete(work);
+  if (request !== undefined) request.onWire -= 1;
+  if (dotReplyMs !== null) link.prompt = dotReplyMs < PROMPT_MS;
+  if (link.useful) site.barren = 0;
+  if (link.works.size > 0) pullAhead(site, link);
+  else release(site, link);
+  settle(site);
+}
+
+function onEnded(site: Site, link: Link, end: SessionEnd | null): void {
+  unbind(link);
+  move(site, link, 'gone');
+  if (end !== null && !link.useful) site.barren += 1;
+  const { dialing, busy, idle } = site.links;
+  if (end !== null && site.barren >= MAX_BARREN && dialing.size + busy.size + idle.size === 0) {
+    const now = site.deps.dialer.now();
+    fail(site, {
+      mxHost: link.place?.mxHost ?? null,
+      mxAddress: link.place?.mxAddress ?? null,
+      tls: null,
+      ...end,
+      result: resultOf(end.reply, end.failure),
+      startedAt: now,
+      durationMs: 0,
+    });
+  }
+  pump(site);
+}
+
+/** Ends the requests that are over. */
+function settle(site: Site): void {
+  for (const request of site.requests) {
+    if (!isOver(request)) continue;
+    site.requests.delete(request);
+    request.resolve();
+  }
+  const { dialing, busy, idle, closing } = site.links;
+  const links = dialing.size + busy.size + idle.size + closing.size;
+  if (site.requests.size === 0 && links === 0) site.deps.onEmpty(site);
+}

@@ -1,0 +1,456 @@
+/** The engine on real sockets: routes, connections, TLS, and what becomes of everybody. */
+import { afterEach, describe, expect, test } from 'vitest';
+import type { MtaOptions } from '../../src/mta/deliver.ts';
+import type { Mta } from '../../src/mta/transaction.ts';
+import { startDnsServer } from './dns-server.ts';
+import { isBalanced, makeMta, makeOrder, QUICK, tally } from './orders.ts';
+import type { Order } from './orders.ts';
+import { ALL_EXTENSIONS } from './receiver.ts';
+import type { Answer, Asked, Script } from './receiver.ts';
+import { selfSigned, startSmtpHost } from './smtp-host.ts';
+import type { SmtpHost, SmtpHostOptions } from './smtp-host.ts';
+
+const cleanups: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function host(options: SmtpHostOptions = {}): Promise<SmtpHost> {
+  const one = await startSmtpHost(options);
+  cleanups.push(() => one.close());
+  return one;
+}
+
+function mta(options: Partial<MtaOptions> = {}): Mta {
+  const one = makeMta(options);
+  cleanups.push(() => one.close());
+  return one;
+}
+
+/** An engine that sends everything to `to`. */
+function mtaTo(to: SmtpHost, options: Partial<MtaOptions> = {}): Mta {
+  return mta({ routes: { '*': to.route }, ...options });
+}
+
+async function run(engine: Mta, ...orders: Order[]): Promise<void> {
+  await Promise.all(orders.map(({ request }) => engine.deliver(request)));
+  for (const order of orders) expect(isBalanced(order)).toBe(true);
+}
+
+function on(verb: string, answer: Answer | ((asked: Asked) => Answer | undefined)): Script {
+  return (asked) => {
+    if (asked.verb !== verb) return undefined;
+    return typeof answer === 'function' ? answer(asked) : answer;
+  };
+}
+
+describe('delivery', () => {
+  test('many transactions over a few connections; each recipient accepted once', async () => {
+    const to = await host();
+    const order = makeOrder(300, { maxLanes: 4 });
+    await run(mtaTo(to, { maxMessagesPerConnection: 1_000 }), order);
+    expect(tally(order)).toBe('accepted: 300');
+    expect(new Set(to.ledger.map(({ recipients }) => recipients[0])).size).toBe(300);
+    expect(to.ledger).toHaveLength(300);
+    expect(to.peak()).toBeLessThanOrEqual(4);
+    expect(to.peak()).toBeGreaterThan(1);
+  });
+
+  test('facts: host, address, reply, times', async () => {
+    const to = await host();
+    const order = makeOrder(1);
+    await run(mtaTo(to), order);
+    expect(order.outcomes[0]).toMatchObject({
+      recipientId: 1n,
+      result: 'accepted',
+      stage: 'dot',
+      mxHost: '127.0.0.1',
+      mxAddress: to.route,
+      tls: null,
+      reply: { code: 250, enhanced: '2.0.0', text: 'queued' },
+      failure: null,
+    });
+    expect(order.outcomes[0]!.startedAt.getTime()).toBeGreaterThan(Date.now() - 10_000);
+    expect(order.outcomes[0]!.durationMs).toBeLessThan(10_000);
+  });
+
+  test('one message opens one connection', async () => {
+    const to = await host();
+    await run(mtaTo(to), makeOrder(1));
+    expect(to.transcripts).toHaveLength(1);
+  });
+
+  test('nothing to send opens one connection and pulls nothing', async () => {
+    const to = await host();
+    const order = makeOrder(0);
+    await run(mtaTo(to), order);
+    expect(order.outcomes).toEqual([]);
+  });
+
+  test('many recipients, each with his own answer', async () => {
+    const script = on('RCPT', ({ recipient }) =>
+      recipient % 5 === 0 ? '550 5.1.1 unknown' : recipient % 7 === 0 ? '450 4.2.1 x' : undefined,
+    );
+    const to = await host({ script });
+    const order = makeOrder(0, { recipients: [50, 50] });
+    await run(mtaTo(to), order);
+    expect(tally(order)).toBe('accepted: 68, deferred@rcpt(450): 12, rejected@rcpt(550): 20');
+    expect(to.ledger.flatMap(({ recipients }) => recipients)).toHaveLength(68);
+  });
+
+  test('452 after 20 recipients: the rest follows at once, and later sessions know', async () => {
+    const script = on('RCPT', ({ recipient }) =>
+      recipient > 20 ? '452 4.5.3 too many recipients' : undefined,
+    );
+    const to = await host({ script });
+    const engine = mtaTo(to);
+    const order = makeOrder(0, { recipients: [50] });
+    await run(engine, order);
+    expect(tally(order)).toBe('accepted: 50');
+    expect(to.ledger.map(({ recipients }) => recipients.length)).toEqual([20, 20, 10]);
+    const later = makeOrder(0, { recipients: [25], firstId: 100n });
+    await run(engine, later);
+    const commands = to.transcripts.flat().filter((line) => line.startsWith('RCPT'));
+    expect(commands).toHaveLength(50 + 20 + 10 + 20 + 5);
+  });
+
+  test('a 3 MB message arrives whole', async () => {
+    const message = Buffer.from(`Subject: big\r\n\r\n${`.${'y'.repeat(75)}\r\n`.repeat(40_000)}`);
+    for (const extensions of [ALL_EXTENSIONS, [...ALL_EXTENSIONS, 'CHUNKING']]) {
+      const to = await host({ extensions });
+      const order = makeOrder(2, { message, maxLanes: 1 });
+      await run(mtaTo(to), order);
+      expect(tally(order)).toBe('accepted: 2');
+      expect(to.ledger.every(({ content }) => content.equals(message))).toBe(true);
+    }
+  });
+
+  test('a receiver that stops reading a big message is given up, and it is not ambiguous', async () => {
+    const message = Buffer.alloc(30_000_000, 'y'.repeat(76) + '\r\n');
+    const to = await host({ script: on('DATA', '354 go'), extensions: [] });
+    const order = makeOrder(1, { message });
+    const engine = mtaTo(to, { timeouts: { ...QUICK, blockMs: 300 } });
+    const delivered = engine.deliver(order.request);
+    await expect.poll(() => to.transcripts.flat().includes('DATA')).toBe(true);
+    for (const socket of to.sockets) socket.pause();
+    await delivered;
+    expect(tally(order)).toBe('deferred@data(reply_timeout): 1');
+    expect(to.ledger).toEqual([]);
+  });
+
+  test('the mark is awaited, and when it fails nothing goes out', async () => {
+    const to = await host();
+    let give: () => void = () => undefined;
+    const marked = new Promise<void>((resolve) => (give = resolve));
+    const waiting = makeOrder(1, { marked: () => marked });
+    const delivered = mtaTo(to).deliver(waiting.request);
+    await expect.poll(() => to.transcripts.flat().includes('DATA')).toBe(true);
+    expect(to.ledger).toEqual([]);
+    give();
+    await delivered;
+    expect(tally(waiting)).toBe('accepted: 1');
+
+    const failing = makeOrder(3, { marked: () => Promise.reject(new Error('database away')) });
+    await run(mtaTo(to), failing);
+    expect(tally(failing)).toBe('deferred@data(aborted): 3');
+    expect(to.ledger).toHaveLength(1);
+  });
+
+  test('a source that throws ends its request and nothing else', async () => {
+    const to = await host();
+    const engine = mtaTo(to);
+    const bad = makeOrder(3, {
+      beforeNext: () => {
+        throw new Error('render');
+      },
+    });
+    const good = makeOrder(3, { firstId: 50n });
+    await run(engine, bad, good);
+    expect(tally(good)).toBe('accepted: 3');
+    expect(bad.outcomes).toEqual([]);
+  });
+});
+
+describe('connections', () => {
+  test('the site cap holds for all requests together, and both get their share', async () => {
+    const to = await host();
+    const [a, b] = [
+      makeOrder(60, { maxLanes: 10 }),
+      makeOrder(60, { maxLanes: 10, firstId: 500n }),
+    ];
+    await run(mtaTo(to, { maxConnectionsPerSite: 3 }), a, b);
+    expect(to.peak()).toBeLessThanOrEqual(3);
+    const half = to.ledger.slice(0, 60).map(({ recipients }) => recipients[0] ?? '');
+    const ofB = half.filter((address) => Number(/\d+/.exec(address)?.[0]) >= 500).length;
+    expect(ofB).toBeGreaterThan(15);
+    expect(ofB).toBeLessThan(45);
+  });
+
+  test('maxLanes holds', async () => {
+    const to = await host();
+    await run(mtaTo(to), makeOrder(50, { maxLanes: 1 }));
+    expect(to.peak()).toBe(1);
+  });
+
+  test('the pool holds over all sites, and everybody gets his turn', async () => {
+    const to = await host();
+    const engine = mtaTo(to, { maxConnections: 3 });
+    const orders = Array.from({ length: 20 }, (_, i) =>
+      makeOrder(5, { domain: `d${i}.test`, firstId: BigInt(i * 100 + 1) }),
+    );
+    await run(engine, ...orders);
+    expect(to.peak()).toBeLessThanOrEqual(3);
+    expect(to.ledger).toHaveLength(100);
+  });
+
+  test('messages per connection, ours or the smaller one of LIMITS', async () => {
+    for (const extensions of [ALL_EXTENSIONS, [...ALL_EXTENSIONS, 'LIMITS MAILMAX=4']]) {
+      const to = await host({ extensions });
+      const limit = extensions === ALL_EXTENSIONS ? 7 : 4;
+      await run(mtaTo(to, { maxMessagesPerConnection: 7 }), makeOrder(20, { maxLanes: 1 }));
+      const counts = to.transcripts.map(
+        (lines) => lines.filter((line) => line.startsWith('MAIL')).length,
+      );
+      expect(Math.max(...counts)).toBe(limit);
+      expect(to.ledger).toHaveLength(20);
+      expect(to.transcripts.slice(0, -1).every((lines) => lines.at(-1) === 'QUIT')).toBe(true);
+    }
+  });
+
+  test('a connection is used again while it is idle, then says QUIT', async () => {
+    const to = await host();
+    const engine = mtaTo(to, { idleMs: 100 });
+    await run(engine, makeOrder(1));
+    await run(engine, makeOrder(1, { firstId: 9n }));
+    expect(to.transcripts).toHaveLength(1);
+    await expect.poll(() => engine.openConnections()).toBe(0);
+    expect(to.transcripts[0]?.at(-1)).toBe('QUIT');
+  });
+
+  test('age ends a connection between messages', async () => {
+    const to = await host();
+    await run(mtaTo(to, { maxConnectionAgeMs: 0 }), makeOrder(5, { maxLanes: 1 }));
+    expect(to.transcripts).toHaveLength(5);
+  });
+
+  test('a receiver that closes after each message loses nobody', async () => {
+    const script = on('MAIL', ({ transaction }) => (transaction > 1 ? { close: '' } : undefined));
+    const to = await host({ script });
+    const order = makeOrder(12, { maxLanes: 2 });
+    await run(mtaTo(to), order);
+    expect(tally(order)).toBe('accepted: 12');
+    expect(to.ledger).toHaveLength(12);
+  });
+
+  test('a receiver that says 421 after three messages loses nobody', async () => {
+    const script = on('MAIL', ({ transaction }) =>
+      transaction > 3 ? { close: '421 4.7.0 enough for one connection\r\n' } : undefined,
+    );
+    const to = await host({ script });
+    const order = makeOrder(20, { maxLanes: 2 });
+    await run(mtaTo(to), order);
+    expect(tally(order)).toBe('accepted: 20');
+  });
+
+  test('a receiver that takes one connection only: the others do not hurt', async () => {
+    const to = await host({ accept: () => to.open() <= 1 });
+    const order = makeOrder(30);
+    await run(mtaTo(to), order);
+    expect(tally(order)).toBe('accepted: 30');
+  });
+
+  test('a receiver that breaks every connection at MAIL fails the request after three', async () => {
+    const to = await host({ script: on('MAIL', { close: '' }) });
+    const order = makeOrder(50, { maxLanes: 1 });
+    await run(mtaTo(to), order);
+    expect(tally(order)).toBe('deferred@mail(connection_lost): 3');
+    expect(order.siteFailures).toMatchObject([{ failure: 'connection_lost', mxAddress: to.route }]);
+  });
+
+  test('close: requests under way end, connections say QUIT, later requests are refused', async () => {
+    const to = await host();
+    const engine = makeMta({ routes: { '*': to.route }, idleMs: 60_000 });
+    const order = makeOrder(40, { maxLanes: 2 });
+    const delivered = engine.deliver(order.request);
+    await expect.poll(() => order.pulled.length).toBeGreaterThan(0);
+    await engine.close();
+    await delivered;
+    expect(tally(order)).toBe('accepted: 40');
+    expect(engine.openConnections()).toBe(0);
+    const late = makeOrder(1);
+    await engine.deliver(late.request);
+    expect(late.siteFailures).toMatchObject([{ failure: 'aborted', result: 'deferred' }]);
+    expect(late.pulled).toEqual([]);
+    await engine.close();
+  });
+});
+
+describe('where mail goes', () => {
+  async function world(): Promise<{
+    dns: Awaited<ReturnType<typeof startDnsServer>>;
+    hosts: SmtpHost[];
+    engine: (options?: Partial<MtaOptions>) => Mta;
+  }> {
+    const dns = await startDnsServer();
+    cleanups.push(() => dns.close());
+    // One port on several addresses, as the MX hosts of the practice range.
+    const first = await host({ host: '127.0.0.2' });
+    const second = await host({ host: '127.0.0.3', port: first.port });
+    dns.add('a.mx.test', 'A', '127.0.0.2');
+    dns.add('b.mx.test', 'A', '127.0.0.3');
+    dns.add('dead.mx.test', 'A', '127.0.0.4');
+    return {
+      dns,
+      hosts: [first, second],
+      engine: (options = {}) =>
+        mta({ dnsServer: dns, smtpPort: first.port, routes: {}, ...options }),
+    };
+  }
+
+  test('the best MX; the next one when it is dead; both addresses of one host', async () => {
+    const { dns, hosts, engine } = await world();
+    dns.add('x.test', 'MX', { preference: 10, exchange: 'a.mx.test' });
+    dns.add('x.test', 'MX', { preference: 20, exchange: 'b.mx.test' });
+    dns.add('y.test', 'MX', { preference: 10, exchange: 'dead.mx.test' });
+    dns.add('y.test', 'MX', { preference: 20, exchange: 'b.mx.test' });
+    dns.add('z.test', 'A', '127.0.0.4');
+    dns.add('z.test', 'A', '127.0.0.2');
+    const orders = ['x.test', 'y.test', 'z.test'].map((domain, i) =>
+      makeOrder(2, { domain, firstId: BigInt(i * 10 + 1) }),
+    );
+    await run(engine(), ...orders);
+    expect(orders.map(tally)).toEqual(['accepted: 2', 'accepted: 2', 'accepted: 2']);
+    expect(orders.map(({ outcomes }) => outcomes[0]?.mxHost)).toEqual([
+      'a.mx.test',
+      'b.mx.test',
+      'z.test',
+    ]);
+    expect(hosts.map(({ ledger }) => ledger.length)).toEqual([4, 2]);
+  });
+
+  test('the next MX when the first greets with 421 or 554', async () => {
+    for (const greeting of ['421 4.3.2 full', '554 5.7.1 not you']) {
+      const dns = await startDnsServer();
+      cleanups.push(() => dns.close());
+      const bad = await host({ host: '127.0.0.2', script: on('CONNECT', greeting) });
+      const good = await host({ host: '127.0.0.3', port: bad.port });
+      dns.add('x.test', 'MX', { preference: 1, exchange: 'a.test' });
+      dns.add('x.test', 'MX', { preference: 2, exchange: 'b.test' });
+      dns.add('a.test', 'A', bad.host);
+      dns.add('b.test', 'A', good.host);
+      const order = makeOrder(3);
+      await run(mta({ dnsServer: dns, smtpPort: bad.port }), order);
+      expect(tally(order)).toBe('accepted: 3');
+      expect(good.ledger).toHaveLength(3);
+    }
+  });
+
+  test.each([
+    ['no such domain', 'gone.test', 'rejected', 'dns', 'no_such_domain'],
+    ['null MX', 'null.test', 'rejected', 'dns', 'null_mx'],
+    ['DNS trouble', 'trouble.test', 'deferred', 'dns', 'dns_temporary'],
+    ['nobody listens', 'dead.test', 'deferred', 'connect', 'connect_failed'],
+  ])('%s: nothing is pulled, the failure is told once', async (_n, domain, result, stage, why) => {
+    const { dns, engine } = await world();
+    dns.add('null.test', 'MX', { preference: 0, exchange: '.' });
+    dns.zone.faults.set('MX trouble.test', 'SERVFAIL');
+    dns.add('dead.test', 'MX', { preference: 0, exchange: 'dead.mx.test' });
+    const order = makeOrder(5, { domain });
+    await run(engine(), order);
+    expect(order.pulled).toEqual([]);
+    expect(order.siteFailures).toMatchObject([{ result, stage, failure: why, reply: null }]);
+  });
+
+  test('all hosts refuse: the reply is told', async () => {
+    const to = await host({ script: on('CONNECT', '554 5.7.1 blocked') });
+    const order = makeOrder(5);
+    await run(mtaTo(to), order);
+    expect(order.siteFailures).toMatchObject([
+      { result: 'rejected', stage: 'greeting', reply: { code: 554, enhanced: '5.7.1' } },
+    ]);
+  });
+
+  test('a dead host costs one probe, until it is forgotten', async () => {
+    let connections = 0;
+    const to = await host({
+      accept: (count) => {
+        connections = count;
+        return false;
+      },
+    });
+    let shiftMs = 0;
+    const engine = mtaTo(to, { now: () => new Date(Date.now() + shiftMs) });
+    for (const firstId of [1n, 10n, 20n]) {
+      const order = makeOrder(5, { firstId });
+      await run(engine, order);
+      expect(order.siteFailures).toHaveLength(1);
+      expect(order.pulled).toEqual([]);
+    }
+    expect(connections).toBe(1);
+    shiftMs = 61_000;
+    await run(engine, makeOrder(1));
+    expect(connections).toBe(2);
+  });
+
+  test('a host that never greets', async () => {
+    const silent = await host({ script: on('CONNECT', null) });
+    const order = makeOrder(2);
+    await run(mtaTo(silent, { timeouts: { ...QUICK, greetingMs: 100 } }), order);
+    expect(order.siteFailures).toMatchObject([{ stage: 'greeting', failure: 'reply_timeout' }]);
+  });
+
+  test('over IPv6', async () => {
+    const to = await host({ host: '::1' });
+    const order = makeOrder(2);
+    await run(mtaTo(to), order);
+    expect(order.outcomes[0]).toMatchObject({ result: 'accepted', mxAddress: `[::1]:${to.port}` });
+  });
+});
+
+describe('TLS', () => {
+  test('is used when offered, certificate unverified', async () => {
+    const to = await host({ tls: await selfSigned() });
+    const order = makeOrder(20, { maxLanes: 2 });
+    await run(mtaTo(to), order);
+    expect(tally(order)).toBe('accepted: 20');
+    expect(order.outcomes[0]?.tls).toMatch(/^TLSv1\.[23] \S+$/);
+  });
+
+  test('is not, when switched off', async () => {
+    const to = await host({ tls: await selfSigned() });
+    const order = makeOrder(1);
+    await run(mtaTo(to, { tls: { mode: 'none' } }), order);
+    expect(order.outcomes[0]).toMatchObject({ result: 'accepted', tls: null });
+  });
+
+  test('broken: once more in clear, and remembered for three days', async () => {
+    const to = await host({ tls: 'broken' });
+    let shiftMs = 0;
+    const engine = mtaTo(to, { now: () => new Date(Date.now() + shiftMs), idleMs: 1 });
+    const attempts = (): number => to.transcripts.flat().filter((l) => l === 'STARTTLS').length;
+    const order = makeOrder(4, { maxLanes: 1 });
+    await run(engine, order);
+    expect(tally(order)).toBe('accepted: 4');
+    expect(order.outcomes[0]?.tls).toBe(null);
+    expect(attempts()).toBe(1);
+    await expect.poll(() => engine.openConnections()).toBe(0);
+    await run(engine, makeOrder(1));
+    expect(attempts()).toBe(1);
+    await expect.poll(() => engine.openConnections()).toBe(0);
+    shiftMs = 3 * 86_400_000 + 1;
+    await run(engine, makeOrder(1));
+    expect(attempts()).toBe(2);
+  });
+
+  test('commands injected before TLS are not believed', async () => {
+    const script = on('STARTTLS', {
+      raw: Buffer.from('220 go\r\n250-mx\r\n250 SIZE 1\r\n'),
+    });
+    const to = await host({ tls: await selfSigned(), script });
+    const order = makeOrder(1);
+    await run(mtaTo(to), order);
+    // In clear then, on a new connection, with what that one said.
+    expect(order.outcomes[0]).toMatchObject({ result: 'accepted', tls: null });
+    expect(to.transcripts).toHaveLength(2);
+  });
+});

@@ -1,0 +1,123 @@
+/**
+ * test/mta/smtp-host — the scriptable receiver on a real socket, with real TLS.
+ */
+import { createServer } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import { createSecureContext, TLSSocket } from 'node:tls';
+import type { SecureContext } from 'node:tls';
+import { generate } from 'selfsigned';
+import { ALL_EXTENSIONS, Receiver } from './receiver.ts';
+import type { Received, Script } from './receiver.ts';
+
+export interface SmtpHostOptions {
+  host?: string;
+  port?: number;
+  extensions?: readonly string[];
+  script?: Script;
+  /** `broken`: hangs up on the client's hello. */
+  tls?: SecureContext | 'broken';
+  /** Called for each connection; false hangs up at once. */
+  accept?: (count: number) => boolean;
+}
+
+export interface SmtpHost {
+  readonly host: string;
+  readonly port: number;
+  /** Static route to it. */
+  readonly route: string;
+  readonly ledger: Received[];
+  /** Command lines of each connection, in order of connections. */
+  readonly transcripts: string[][];
+  readonly sockets: ReadonlySet<Socket>;
+  /** Connections open at this moment. */
+  open(): number;
+  /** Most connections open at one time. */
+  peak(): number;
+  close(): Promise<void>;
+}
+
+export async function startSmtpHost(options: SmtpHostOptions = {}): Promise<SmtpHost> {
+  const host = options.host ?? '127.0.0.1';
+  const ledger: Received[] = [];
+  const transcripts: string[][] = [];
+  const sockets = new Set<Socket>();
+  let peak = 0;
+  let count = 0;
+  const server: Server = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    peak = Math.max(peak, sockets.size);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => socket.destroy());
+    count += 1;
+    if (options.accept?.(count) === false) socket.destroy();
+    else transcripts.push(converse(socket, options, ledger));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port ?? 0, host, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    host,
+    port,
+    route: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
+    ledger,
+    transcripts,
+    sockets,
+    open: () => sockets.size,
+    peak: () => peak,
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+function converse(raw: Socket, options: SmtpHostOptions, ledger: Received[]): string[] {
+  let socket: Socket = raw;
+  const receiver = new Receiver(
+    {
+      extensions: [
+        ...(options.extensions ?? ALL_EXTENSIONS),
+        ...(options.tls === undefined ? [] : ['STARTTLS']),
+      ],
+      ledger,
+      ...(options.script === undefined ? {} : { script: options.script }),
+    },
+    {
+      write: (bytes) => {
+        if (socket.writable) socket.write(bytes);
+      },
+      close: () => socket.destroySoon(),
+      startTls: () => upgrade(),
+    },
+  );
+  const listen = (): void => {
+    socket.on('data', (bytes) => receiver.push(bytes));
+    socket.on('end', () => socket.destroy());
+  };
+  const upgrade = (): void => {
+    raw.removeAllListeners('data');
+    if (options.tls === 'broken' || options.tls === undefined) {
+      raw.once('data', () => raw.destroy());
+      return;
+    }
+    socket = new TLSSocket(raw, { isServer: true, secureContext: options.tls });
+    socket.on('error', () => socket.destroy());
+    receiver.tls = true;
+    listen();
+  };
+  listen();
+  receiver.greet();
+  return receiver.transcript;
+}
+
+let certificate: Promise<SecureContext> | null = null;
+
+/** A certificate nobody can verify, as most MX hosts have. */
+export function selfSigned(): Promise<SecureContext> {
+  certificate ??= generate([{ name: 'commonName', value: 'mx.test' }], { keySize: 2048 }).then(
+    (pems) => createSecureContext({ key: pems.private, cert: pems.cert }),
+  );
+  return certificate;
+}
