@@ -60,17 +60,19 @@ test('two expanders at one time do the work once', async () => {
 });
 
 test('suppressed recipients are marked, told, counted, and never queued', async () => {
-  await addSuppressions(database.sql, [
-    {
-      addressKey: 'out@a.example',
-      reason: 'manual',
-      origin: 'operator',
-      evidence: 'asked by phone',
-      expiresAt: null,
-      campaignId: null,
-      deliveryId: null,
-    },
-  ]);
+  await database.sql.begin((tx) =>
+    addSuppressions(tx, [
+      {
+        addressKey: 'out@a.example',
+        reason: 'manual',
+        origin: 'operator',
+        evidence: 'asked by phone',
+        expiresAt: null,
+        campaignId: null,
+        deliveryId: null,
+      },
+    ]),
+  );
   const id = await insertCampaign(database.sql, {
     recipients: ['in@a.example', 'out@a.example', 'in2@a.example'],
   });

@@ -38,7 +38,7 @@ export function createClient(baseUrl: string, key: string): ApiClient {
       call(path, {
         method: 'POST',
         headers: { ...headers, 'content-type': 'application/x-ndjson' },
-        body: Readable.toWeb(Readable.from(lines(rows))) as unknown as ReadableStream,
+        body: Readable.toWeb(Readable.from(lines(rows))),
         duplex: 'half',
       }),
     async *all<T>(path: string) {

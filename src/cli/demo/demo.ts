@@ -21,6 +21,7 @@ import { createLogger } from '../../kernel/log.ts';
 import { startRange } from '../../range/range.ts';
 import type { Range } from '../../range/range.ts';
 import { generateRecipients } from '../../range/recipients.ts';
+import { expectedFate } from '../../range/world.ts';
 import { openDatabase } from '../database.ts';
 import { startEngine } from '../engine.ts';
 import { startProgress } from '../progress.ts';
@@ -54,7 +55,7 @@ export async function runDemo(options: DemoOptions, stopped: Promise<unknown>): 
     print(`API on ${world.apiUrl}, practice range on ${world.range.dnsServer} (DNS)`);
     const campaign = await createDemoCampaign(
       world.api,
-      generateRecipients(options.recipients, options.seed),
+      generateRecipients(options.recipients, options.seed, world.range.world),
       TTL_SECONDS,
     );
     print(`Campaign ${campaign.id}: ${campaign.accepted} recipients, sending …`);
@@ -159,7 +160,7 @@ async function judge(world: World, campaign: DemoCampaign, report: DemoReport): 
   const received = world.range.ledger.addressesAccepted();
   const found = deliveries.flatMap(({ email, state }) => {
     const key = email.toLowerCase();
-    const fate = world.range.expectedFate(email);
+    const fate = expectedFate(world.range.world, email);
     return disagreements({
       address: email,
       state,
