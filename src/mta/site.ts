@@ -1,7 +1,6 @@
 /**
  * mta/site — one destination domain: its connections, and the requests that share them.
  *
- * A connection (`Link`) is dialing, busy, idle or closing; `move` is the only place that changes it.
  * A request holds a lane for each connection that works for it. Connections that become free serve
  * the request with the fewest lanes.
  *
@@ -12,90 +11,21 @@
  *           receiver answers within a second: what is pulled is soon sent, and pausing stays prompt.
  * Fails:    when no connection is left and none can be opened, all requests of the site fail with
  *           the reason; so they do when three connections in a row broke before serving anything.
- * See:      request.ts, dial.ts, pool.ts.
+ * See:      site-state.ts (connections as lists), request.ts, dial.ts, pool.ts.
  */
-import type { Random } from '../kernel/clock.ts';
-import type { Connection } from './connection.ts';
 import { dial } from './dial.ts';
-import type { Dialed, Dialer, LiveListener, Place } from './dial.ts';
-import type { Pool } from './pool.ts';
-import { failRequest, isOver, need, pull, takeBack, tellOutcome } from './request.ts';
+import type { Dialed, LiveListener } from './dial.ts';
+import { failRequest, need, pull, takeBack, tellOutcome } from './request.ts';
 import type { RequestState } from './request.ts';
 import { resultOf } from './session-state.ts';
 import type { SessionEnd, Work } from './session.ts';
+import { createLink, demandOf, move, pick, retire, settle } from './site-state.ts';
+import type { Link, Site } from './site-state.ts';
 import type { SiteFailure } from './transaction.ts';
-
-export interface SiteLimits {
-  maxConnections: number;
-  maxMessagesPerConnection: number;
-  maxAgeMs: number;
-  idleMs: number;
-}
-
-export interface SiteDeps {
-  dialer: Dialer;
-  pool: Pool;
-  limits: SiteLimits;
-  random: Random;
-  nowMs: () => number;
-  isClosing: () => boolean;
-  /** The site has no request and no connection. */
-  onEmpty: (site: Site) => void;
-}
-
-type LinkState = 'dialing' | 'busy' | 'idle' | 'closing';
-
-interface Link {
-  state: LinkState | 'gone';
-  connection: Connection | null;
-  place: Place | null;
-  /** Whose lane it is. */
-  request: RequestState | null;
-  /** What is on the wire, and for whom. */
-  works: Map<Work, RequestState>;
-  pulling: boolean;
-  /** Works given to it so far. */
-  given: number;
-  maxMessages: number;
-  /** The receiver has said something about a recipient. */
-  useful: boolean;
-  retireAtMs: number;
-  /** The receiver answered the last dot within PROMPT_MS. */
-  prompt: boolean;
-  idleTimer: NodeJS.Timeout | null;
-  evict: () => void;
-}
-
-export interface Site {
-  readonly domain: string;
-  readonly deps: SiteDeps;
-  readonly requests: Set<RequestState>;
-  readonly links: Record<LinkState, Set<Link>>;
-  /** A transaction is being pulled for a further connection. */
-  growing: boolean;
-  waitsForPool: boolean;
-  /** After a refused further connection: not before then. */
-  growAfterMs: number;
-  /** Connections in a row that broke without serving anything. */
-  barren: number;
-}
 
 const PROMPT_MS = 1_000;
 const GROW_PAUSE_MS = 10_000;
 const MAX_BARREN = 3;
-
-export function createSite(domain: string, deps: SiteDeps): Site {
-  return {
-    domain,
-    deps,
-    requests: new Set(),
-    links: { dialing: new Set(), busy: new Set(), idle: new Set(), closing: new Set() },
-    growing: false,
-    waitsForPool: false,
-    growAfterMs: 0,
-    barren: 0,
-  };
-}
 
 export function addRequest(site: Site, request: RequestState): void {
   site.requests.add(request);
@@ -108,26 +38,6 @@ export function closeIdle(site: Site): void {
   settle(site);
 }
 
-function move(site: Site, link: Link, to: LinkState | 'gone'): void {
-  const { pool, limits, random } = site.deps;
-  if (link.state !== 'gone') site.links[link.state].delete(link);
-  link.state = to;
-  if (link.idleTimer !== null) clearTimeout(link.idleTimer);
-  link.idleTimer = null;
-  pool.withdraw(link);
-  if (to === 'gone') {
-    pool.giveBack();
-    return;
-  }
-  site.links[to].add(link);
-  if (to === 'idle') {
-    // Jittered, so that the connections of a finished campaign do not all end at one moment.
-    const idleMs = limits.idleMs * (0.75 + random() / 2);
-    link.idleTimer = setTimeout(() => retire(site, link), idleMs);
-    pool.offer(link);
-  }
-}
-
 /** Gives work to idle connections, and opens one more when that is of use. */
 function pump(site: Site): void {
   for (const link of [...site.links.idle].reverse()) {
@@ -135,15 +45,6 @@ function pump(site: Site): void {
   }
   grow(site);
   settle(site);
-}
-
-/** The request that has the fewest lanes of those that could use one more. */
-function pick(site: Site): RequestState | null {
-  let best: RequestState | null = null;
-  for (const request of site.requests) {
-    if (need(request) > 0 && (best === null || request.lanes < best.lanes)) best = request;
-  }
-  return best;
 }
 
 /** Binds a free connection to a request; false when there is none for it. */
@@ -231,11 +132,6 @@ function shouldRetire(site: Site, link: Link): boolean {
   return deps.pool.isContended() && site.links.busy.size > 1;
 }
 
-function retire(site: Site, link: Link): void {
-  move(site, link, 'closing');
-  link.connection?.quit();
-}
-
 function grow(site: Site): void {
   const request = pick(site);
   const { dialing, busy, idle, closing } = site.links;
@@ -260,17 +156,6 @@ function hasWork(request: RequestState): boolean {
   return request.backlog.length > 0;
 }
 
-/** How many more connections the requests may use, and how many works wait for one. */
-function demandOf(site: Site): [number, number] {
-  let room = 0;
-  let waiting = 0;
-  for (const request of site.requests) {
-    room += need(request);
-    waiting += request.backlog.length;
-  }
-  return [room, waiting];
-}
-
 function pullToGrow(site: Site, request: RequestState): void {
   site.growing = true;
   void pull(request).then((work) => {
@@ -281,8 +166,7 @@ function pullToGrow(site: Site, request: RequestState): void {
 }
 
 function open(site: Site): void {
-  const { pool, limits, random, nowMs } = site.deps;
-  const placed = pool.take(() => {
+  const placed = site.deps.pool.take(() => {
     site.waitsForPool = false;
     pump(site);
   });
@@ -290,22 +174,7 @@ function open(site: Site): void {
     site.waitsForPool = true;
     return;
   }
-  const link: Link = {
-    state: 'dialing',
-    connection: null,
-    place: null,
-    request: null,
-    works: new Map(),
-    pulling: false,
-    given: 0,
-    useful: false,
-    maxMessages: limits.maxMessagesPerConnection,
-    retireAtMs: nowMs() + limits.maxAgeMs * (0.9 + random() / 5),
-    prompt: false,
-    idleTimer: null,
-    evict: () => retire(site, link),
-  };
-  site.links.dialing.add(link);
+  const link = createLink(site);
   const probe = site.links.busy.size + site.links.closing.size === 0;
   void dial(site.deps.dialer, site.domain, probe, listenerOf(site, link)).then((dialed) => {
     if (dialed.ok) onReady(site, link, dialed);
@@ -397,16 +266,4 @@ function onEnded(site: Site, link: Link, end: SessionEnd | null): void {
     });
   }
   pump(site);
-}
-
-/** Ends the requests that are over. */
-function settle(site: Site): void {
-  for (const request of site.requests) {
-    if (!isOver(request)) continue;
-    site.requests.delete(request);
-    request.resolve();
-  }
-  const { dialing, busy, idle, closing } = site.links;
-  const links = dialing.size + busy.size + idle.size + closing.size;
-  if (site.requests.size === 0 && links === 0) site.deps.onEmpty(site);
 }

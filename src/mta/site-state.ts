@@ -1,0 +1,162 @@
+/**
+ * mta/site-state — what a site remembers of one destination domain: its requests and connections.
+ *
+ * A connection (`Link`) is dialing, busy, idle or closing, and then gone; `move` is the only place
+ * that changes it, keeps the lists and the pool's count, and runs the idle timer.
+ * See: site.ts for what is done with them.
+ */
+import type { Random } from '../kernel/clock.ts';
+import type { Connection } from './connection.ts';
+import type { Dialer, Place } from './dial.ts';
+import type { Pool } from './pool.ts';
+import { isOver, need } from './request.ts';
+import type { RequestState } from './request.ts';
+import type { Work } from './session.ts';
+
+export interface SiteLimits {
+  maxConnections: number;
+  maxMessagesPerConnection: number;
+  maxAgeMs: number;
+  idleMs: number;
+}
+
+export interface SiteDeps {
+  dialer: Dialer;
+  pool: Pool;
+  limits: SiteLimits;
+  random: Random;
+  nowMs: () => number;
+  isClosing: () => boolean;
+  /** The site has no request and no connection. */
+  onEmpty: (site: Site) => void;
+}
+
+export type LinkState = 'dialing' | 'busy' | 'idle' | 'closing';
+
+export interface Link {
+  state: LinkState | 'gone';
+  connection: Connection | null;
+  place: Place | null;
+  /** Whose lane it is. */
+  request: RequestState | null;
+  /** What is on the wire, and for whom. */
+  works: Map<Work, RequestState>;
+  pulling: boolean;
+  /** Works given to it so far. */
+  given: number;
+  maxMessages: number;
+  /** The receiver has said something about a recipient. */
+  useful: boolean;
+  retireAtMs: number;
+  /** The receiver answered the last dot within PROMPT_MS. */
+  prompt: boolean;
+  idleTimer: NodeJS.Timeout | null;
+  evict: () => void;
+}
+
+export interface Site {
+  readonly domain: string;
+  readonly deps: SiteDeps;
+  readonly requests: Set<RequestState>;
+  readonly links: Record<LinkState, Set<Link>>;
+  /** A transaction is being pulled for a further connection. */
+  growing: boolean;
+  waitsForPool: boolean;
+  /** After a refused further connection: not before then. */
+  growAfterMs: number;
+  /** Connections in a row that broke without serving anything. */
+  barren: number;
+}
+
+export function createSite(domain: string, deps: SiteDeps): Site {
+  return {
+    domain,
+    deps,
+    requests: new Set(),
+    links: { dialing: new Set(), busy: new Set(), idle: new Set(), closing: new Set() },
+    growing: false,
+    waitsForPool: false,
+    growAfterMs: 0,
+    barren: 0,
+  };
+}
+
+export function move(site: Site, link: Link, to: LinkState | 'gone'): void {
+  const { pool, limits, random } = site.deps;
+  if (link.state !== 'gone') site.links[link.state].delete(link);
+  link.state = to;
+  if (link.idleTimer !== null) clearTimeout(link.idleTimer);
+  link.idleTimer = null;
+  pool.withdraw(link);
+  if (to === 'gone') {
+    pool.giveBack();
+    return;
+  }
+  site.links[to].add(link);
+  if (to === 'idle') {
+    // Jittered, so that the connections of a finished campaign do not all end at one moment.
+    const idleMs = limits.idleMs * (0.75 + random() / 2);
+    link.idleTimer = setTimeout(() => retire(site, link), idleMs);
+    pool.offer(link);
+  }
+}
+
+/** A connection that is being dialed; the pool has given it a place. */
+export function createLink(site: Site): Link {
+  const { limits, random, nowMs } = site.deps;
+  const link: Link = {
+    state: 'dialing',
+    connection: null,
+    place: null,
+    request: null,
+    works: new Map(),
+    pulling: false,
+    given: 0,
+    useful: false,
+    maxMessages: limits.maxMessagesPerConnection,
+    retireAtMs: nowMs() + limits.maxAgeMs * (0.9 + random() / 5),
+    prompt: false,
+    idleTimer: null,
+    evict: () => retire(site, link),
+  };
+  site.links.dialing.add(link);
+  return link;
+}
+
+/** QUIT; the place in the pool is free when the socket is closed. */
+export function retire(site: Site, link: Link): void {
+  move(site, link, 'closing');
+  link.connection?.quit();
+}
+
+/** The request that has the fewest lanes of those that could use one more. */
+export function pick(site: Site): RequestState | null {
+  let best: RequestState | null = null;
+  for (const request of site.requests) {
+    if (need(request) > 0 && (best === null || request.lanes < best.lanes)) best = request;
+  }
+  return best;
+}
+
+/** How many more connections the requests may use, and how many works wait for one. */
+export function demandOf(site: Site): [number, number] {
+  let room = 0;
+  let waiting = 0;
+  for (const request of site.requests) {
+    room += need(request);
+    waiting += request.backlog.length;
+  }
+  return [room, waiting];
+}
+
+/** Ends the requests that are over. */
+export function settle(site: Site): void {
+  for (const request of site.requests) {
+    if (!isOver(request)) continue;
+    site.requests.delete(request);
+    request.resolve();
+  }
+  const { dialing, busy, idle, closing } = site.links;
+  const links = dialing.size + busy.size + idle.size + closing.size;
+  if (site.requests.size === 0 && links === 0) site.deps.onEmpty(site);
+}
