@@ -20,6 +20,12 @@ export class RenderError extends Error {}
 const MAX_TURNS = 10_000;
 const MAX_PART_CHARS = 4 * 1024 * 1024;
 
+/** Said outright, Handlebars also does not complain on the console. */
+const OWN_PROPERTIES_ONLY = {
+  allowProtoPropertiesByDefault: false,
+  allowProtoMethodsByDefault: false,
+};
+
 interface Budget {
   turnsLeft: number;
 }
@@ -38,7 +44,7 @@ export function compileTemplate(source: string, escaping: Escaping): Render {
   });
   return (variables) => {
     const budget: Budget = { turnsLeft: MAX_TURNS };
-    const text = template(variables, { data: { budget } });
+    const text = template(variables, { data: { budget }, ...OWN_PROPERTIES_ONLY });
     if (text.length > MAX_PART_CHARS) throw tooLong();
     return text;
   };

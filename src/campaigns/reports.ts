@@ -1,0 +1,211 @@
+/**
+ * campaigns/reports — who got it, who did not, and why: the balance and what stands behind it.
+ *
+ * Promises: recipients = accepted + bounced + expired + suppressed + cancelled + ambiguous + pending.
+ *           `lateBounced` counts those of the accepted whose failure was reported afterwards; the
+ *           delivery keeps what SMTP said. All figures come from the rollups that are written in the
+ *           transactions of the facts, so they cost the same for ten recipients and ten million;
+ *           `verifyBalance` counts the rows again and compares.
+ * Fails:    `not_found`, `invalid_request`.
+ * See:      reports/store.ts for the statements, kernel/rollups/store.ts for who writes.
+ */
+import { AppError } from '../kernel/errors.ts';
+import { formatId } from '../kernel/ids.ts';
+import type { CampaignState } from './campaign.ts';
+import type { CampaignDeps } from './deps.ts';
+import {
+  countDeliveries,
+  countLateBounces,
+  countRecipients,
+  selectBounces,
+  selectClasses,
+  selectDomains,
+  selectKindTotals,
+  selectSpan,
+  selectTimeline,
+} from './reports/store.ts';
+import type { BounceGroup, ClassRow, DomainRow, KindTotals, TimelineRow } from './reports/store.ts';
+
+export type { BounceGroup, ClassRow, DomainRow, TimelineRow };
+
+export interface BalanceFigures {
+  recipients: number;
+  accepted: number;
+  bounced: number;
+  expired: number;
+  suppressed: number;
+  cancelled: number;
+  ambiguous: number;
+  pending: number;
+  /** Of the accepted: reported undeliverable afterwards. */
+  lateBounced: number;
+}
+
+export interface Balance extends BalanceFigures {
+  /** The parts add up, none is negative, and nothing is pending once the campaign is over. */
+  closes: boolean;
+}
+
+export interface CampaignReport {
+  balance: Balance;
+  /** What happened besides the outcomes, counted as events. */
+  byKind: { deferred: number; lateBounced: number; complained: number; unsubscribed: number };
+  /** The 50 largest destination domains, then all others as one row with domain null. */
+  byDomain: DomainRow[];
+  byClass: ClassRow[];
+  /** In steps of `stepMinutes`, at most about 300 of them; steps in which nothing happened are absent. */
+  timeline: { stepMinutes: number; points: TimelineRow[] };
+}
+
+const TOP_DOMAINS = 50;
+const STEPS_MINUTES = [1, 5, 15, 60, 360, 1_440, 10_080];
+const MAX_POINTS = 300;
+const OVER: readonly CampaignState[] = ['completed', 'cancelled'];
+
+export async function balance(deps: Pick<CampaignDeps, 'sql'>, id: bigint): Promise<Balance> {
+  const totals = await selectKindTotals(deps.sql, id);
+  if (totals === undefined) throw new AppError('not_found', 'no such campaign');
+  return balanceOf(totals);
+}
+
+function balanceOf(totals: KindTotals): Balance {
+  const count = (kind: string): number => totals.kinds[kind] ?? 0;
+  const parts = {
+    accepted: count('delivery.accepted'),
+    bounced: count('delivery.bounced'),
+    expired: count('delivery.expired'),
+    suppressed: count('delivery.suppressed'),
+    cancelled: count('delivery.cancelled'),
+    ambiguous: count('delivery.ambiguous'),
+  };
+  const values = Object.values(parts);
+  const recipients = Number(totals.recipientCount);
+  const pending = recipients - values.reduce((sum, value) => sum + value, 0);
+  const lateBounced = count('bounce.late');
+  const closes =
+    pending >= 0 &&
+    values.every((value) => value >= 0) &&
+    (!OVER.includes(totals.state) || (pending === 0 && lateBounced <= parts.accepted));
+  return { recipients, ...parts, pending, lateBounced, closes };
+}
+
+export async function campaignReport(
+  deps: Pick<CampaignDeps, 'sql'>,
+  id: bigint,
+): Promise<CampaignReport> {
+  const { sql } = deps;
+  const totals = await selectKindTotals(sql, id);
+  if (totals === undefined) throw new AppError('not_found', 'no such campaign');
+  const [byDomain, byClass, timeline] = await Promise.all([
+    selectDomains(sql, id, TOP_DOMAINS),
+    selectClasses(sql, id),
+    timelineOf(deps, id),
+  ]);
+  const byKind = {
+    deferred: totals.kinds['delivery.deferred'] ?? 0,
+    lateBounced: totals.kinds['bounce.late'] ?? 0,
+    complained: totals.kinds['feedback.complaint'] ?? 0,
+    unsubscribed: totals.kinds['recipient.unsubscribed'] ?? 0,
+  };
+  return { balance: balanceOf(totals), byKind, byDomain, byClass, timeline };
+}
+
+async function timelineOf(
+  deps: Pick<CampaignDeps, 'sql'>,
+  id: bigint,
+): Promise<CampaignReport['timeline']> {
+  const span = await selectSpan(deps.sql, id);
+  const stepMinutes = stepFor(span.minutes);
+  return { stepMinutes, points: await selectTimeline(deps.sql, id, stepMinutes) };
+}
+
+/** The finest step that needs no more than MAX_POINTS points. */
+export function stepFor(minutes: number): number {
+  return STEPS_MINUTES.find((step) => minutes / step <= MAX_POINTS) ?? 10_080;
+}
+
+export interface Verification {
+  /** From the rows. */
+  counted: BalanceFigures;
+  /** From the rollups. */
+  reported: Balance;
+  agrees: boolean;
+}
+
+/** Reads every row of the campaign in one snapshot: for operators and tests, not for pages. */
+export async function verifyBalance(
+  deps: Pick<CampaignDeps, 'sql'>,
+  id: bigint,
+): Promise<Verification> {
+  return deps.sql.begin('isolation level repeatable read read only', async (tx) => {
+    const totals = await selectKindTotals(tx, id);
+    if (totals === undefined) throw new AppError('not_found', 'no such campaign');
+    const reported = balanceOf(totals);
+    const recipients = await countRecipients(tx, id);
+    const states = await countDeliveries(tx, id);
+    const delivered = Object.values(states).reduce((sum, value) => sum + value, 0);
+    const count = (state: string): number => states[state] ?? 0;
+    const counted: BalanceFigures = {
+      recipients,
+      accepted: count('accepted'),
+      bounced: count('bounced'),
+      expired: count('expired'),
+      suppressed: count('suppressed'),
+      cancelled: count('cancelled'),
+      ambiguous: count('ambiguous'),
+      // Not expanded yet, waiting, or between the mark and the recorded reply.
+      pending: recipients - delivered + count('pending') + count('sending'),
+      lateBounced: await countLateBounces(tx, id),
+    };
+    const figures = Object.keys(counted) as (keyof BalanceFigures)[];
+    const agrees = reported.closes && figures.every((name) => counted[name] === reported[name]);
+    return { counted, reported, agrees };
+  });
+}
+
+export interface BouncesQuery {
+  /** Days in UTC, `2026-03-01`, both included. */
+  from: string;
+  to: string;
+  groupBy: BounceGroup;
+}
+
+export interface BounceRow {
+  /** A class, a domain, a campaign id (`cmp_...`) or a day. */
+  key: string;
+  /** During the conversation. */
+  bounced: number;
+  /** Reported afterwards. */
+  lateBounced: number;
+  total: number;
+}
+
+/** Days in order; anything else with the largest first, at most 10,000 rows. */
+export async function bouncesReport(
+  deps: Pick<CampaignDeps, 'sql'>,
+  query: BouncesQuery,
+): Promise<BounceRow[]> {
+  for (const name of ['from', 'to'] as const) {
+    if (!isDay(query[name])) throw invalid(`/${name}`, 'must be a day like 2026-03-01');
+  }
+  if (query.from > query.to) throw invalid('/from', 'is after "to"');
+  const rows = await selectBounces(deps.sql, query);
+  return rows.map(({ campaignId, text, bounced, lateBounced }) => ({
+    key: campaignId === null ? text : formatId('cmp', campaignId),
+    bounced,
+    lateBounced,
+    total: bounced + lateBounced,
+  }));
+}
+
+function isDay(text: string): boolean {
+  if (!/^\d{4}-\d\d-\d\d$/.test(text)) return false;
+  const date = new Date(`${text}T00:00:00Z`);
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
+}
+
+function invalid(pointer: string, detail: string): AppError {
+  return new AppError('invalid_request', `${pointer.slice(1)}: ${detail}`, {
+    errors: [{ pointer, code: 'invalid_value', detail }],
+  });
+}

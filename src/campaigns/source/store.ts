@@ -1,0 +1,34 @@
+/** campaigns/source/store — SQL of what a campaign sends: its sender and its frozen content. */
+import type { Db } from '../../kernel/postgres/connect.ts';
+import type { Stream } from '../campaign.ts';
+import type { DeliveryMode } from '../mode.ts';
+
+export interface SendingCampaign {
+  id: bigint;
+  senderId: bigint;
+  stream: Stream;
+  mode: DeliveryMode;
+  fromAddress: string;
+  displayName: string;
+  domain: string;
+  bounceDomain: string;
+  unsubscribeBaseUrl: string | null;
+  subject: string;
+  html: string;
+  text: string;
+  variables: string[];
+}
+
+export async function selectSendingCampaign(
+  db: Db,
+  campaignId: bigint,
+): Promise<SendingCampaign | undefined> {
+  const [row] = await db<SendingCampaign[]>`
+    select c.id, c.sender_id, c.stream, c.mode, s.from_address, s.display_name, s.domain,
+      s.bounce_domain, s.unsubscribe_base_url, k.subject, k.html, k.text, k.variables
+    from campaigns c
+      join senders s on s.id = c.sender_id
+      join contents k on k.id = c.content_id
+    where c.id = ${campaignId}`;
+  return row;
+}
