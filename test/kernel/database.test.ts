@@ -8,3 +8,11 @@ test('bigint comes back as bigint, columns in camelCase, times as Date', async (
   expect(row?.bigId).toBe(9007199254740993n);
   expect(row?.atTime).toBeInstanceOf(Date);
 });
+
+test('keys inside JSON come back as they were stored', async () => {
+  const value = { first_name: 'Ann', a_: { _b: [{ c_d: 1 }] }, '': 0 };
+
+  const [row] = await database.sql`select ${database.sql.json(value)}::jsonb as json_value`;
+
+  expect(row?.jsonValue).toEqual(value);
+});

@@ -39,7 +39,9 @@ export function connect(url: string, options: ConnectOptions): Sql {
     ...(address.host === undefined ? {} : { host: address.host }),
     max: options.poolSize,
     types: { bigint: postgres.BigInt },
-    transform: postgres.camel,
+    // Column names only: `postgres.camel` also renames the keys inside JSON, `first_name` of a
+    // recipient among them, and fails on a key that ends in `_`.
+    transform: { column: { from: postgres.toCamel, to: postgres.fromCamel } },
     onnotice: () => undefined,
     connect_timeout: 10,
     max_lifetime: null,
