@@ -16,3 +16,10 @@ test('keys inside JSON come back as they were stored', async () => {
 
   expect(row?.jsonValue).toEqual(value);
 });
+
+test('keys inside JSON are data and come back as they went in', async () => {
+  const { sql } = database;
+  const value = { first_name: 'Ann', list_: [{ item_no: 1 }], camelCase: 2, '': null };
+  const [row] = await sql<{ someValue: unknown }[]>`select ${sql.json(value)}::jsonb as some_value`;
+  expect(row?.someValue).toEqual(value);
+});
