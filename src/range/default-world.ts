@@ -87,7 +87,7 @@ export const DEFAULT_PROFILES: readonly DomainProfile[] = [
   other('shop-9.example', 6, { mix: { greylist: 92, unknown: 4 } }),
   other('corp-17.example', 8, { family: 'outlook', mix: COMPANY, maxRecipients: 10 }),
   other('corp-22.example', 6, { mix: COMPANY, extensions: null }),
-  other('slow-6.example', 3, { mix: { tarpit: 60, unknown: 3 } }),
+  other('slow-6.example', 3, { mix: { tarpit: 30, unknown: 3 } }),
   other('*.tail.example', 24, { mix: COMPANY }),
 
   other('moved-away.example', 2, { routing: { kind: 'nxdomain' } }),

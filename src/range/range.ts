@@ -59,7 +59,7 @@ export interface RangeOptions {
   maxMessageBytes?: number;
   /** How long a greylisted recipient has to wait. Default 1,000. */
   greylistMs?: number;
-  /** How long a tarpit holds back a reply. Default 300. */
+  /** How long a tarpit holds back a reply. Default 200. */
   tarpitMs?: number;
   /** Silence after which a connection is closed. Default five minutes. */
   idleMs?: number;
@@ -199,7 +199,7 @@ export async function startRange(options: RangeOptions): Promise<Range> {
   const plan = await choosePlan(world, options.addressing);
   const tls = options.tls === 'selfsigned' ? makeTls(plan, now()) : null;
   const ledger = new LedgerBook({ keepMessages: options.keepMessages ?? 'hash' });
-  const { greylistMs = 1_000, tarpitMs = 300 } = options;
+  const { greylistMs = 1_000, tarpitMs = 200 } = options;
   const reception = new Reception({ world, greylistMs, tarpitMs });
   const courier = new Courier({
     ledger,

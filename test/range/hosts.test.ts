@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
+import { canListen } from '../../src/range/listeners.ts';
 import { COMMON_EXTENSIONS, profile } from '../../src/range/profile.ts';
 import type { DomainProfile } from '../../src/range/profile.ts';
 import { startRange } from '../../src/range/range.ts';
@@ -502,6 +503,19 @@ test('one address: the recipient decides, the dead host is elsewhere', async () 
   expect(rcpt[0]).toMatch(/^550 Mailbox not found/);
   expect(rcpt.slice(1).map((reply) => reply?.slice(0, 3))).toEqual(['250', '452']);
   expect(dot).toMatch(/^250/);
+});
+
+test('the first host of a domain can be had over IPv6, where the machine has it', async () => {
+  const routing = { kind: 'mx', hosts: 2, ipv6: true } as const;
+  const world = await start([profile('a.example', 1, { routing })]);
+  const ipv6 = await canListen('::1');
+  const hosts = world.domains[0]?.hosts.map((host) => host.addresses.length);
+  expect(hosts).toEqual([ipv6 ? 2 : 1, 1]);
+  for (const address of world.domains[0]?.hosts[0]?.addresses ?? []) {
+    const client = await hello(address, world.smtpPort);
+    clients.push(client);
+    expect((await send(client, SENDER, ['accept+1@a.example'], message('1'))).dot).toMatch(/^250/);
+  }
 });
 
 test('two ranges live side by side; a stopped one leaves nothing', async () => {
