@@ -8,7 +8,7 @@
  *           (`user@localhost`, 80-octet local parts), and they must still be recognised.
  */
 
-const LOCAL = String.raw`(?:"[^"\r\n]{1,64}"|[^\s<>()[\]\\,;:@"\u0000-\u001f\u007f]{1,128})`;
+const LOCAL = String.raw`(?:"[^"\r\n]{1,64}"|[^\s<>()[\]\\,;:@"\u0000-\u001f\u007f：，。；（）【】「」《》“”‘’、！？]{1,128})`;
 const DOMAIN = String.raw`(?:[\p{L}\p{N}_](?:[\p{L}\p{M}\p{N}._-]{0,251}[\p{L}\p{M}\p{N}])?|\[[\d.:A-Fa-f]{7,45}\])`;
 const WHOLE = new RegExp(`^${LOCAL}@${DOMAIN}$`, 'u');
 const ANY = new RegExp(`${LOCAL}@${DOMAIN}`, 'gu');
@@ -52,12 +52,26 @@ export function addressAt(
   for (let count = 0; count < 5; count += 1) {
     const match = ANY.exec(text);
     if (match === null) return null;
-    const address = cleanAddress(match[0]);
-    if (address !== null) {
-      return { address, start: match.index, end: match.index + match[0].length };
-    }
+    const { text: found, skipped } = unglued(match[0]);
+    const address = cleanAddress(found);
+    const start = match.index + skipped;
+    if (address !== null) return { address, start, end: start + found.length };
   }
   return null;
+}
+
+/**
+ * Chinese and Japanese write no spaces: `发送到anna@example.com不存在`. An ASCII domain has an ASCII
+ * local part, and ends where other letters begin.
+ */
+function unglued(text: string): { text: string; skipped: number } {
+  const at = text.lastIndexOf('@');
+  const domain = /^[\w-]+(?:\.[\w-]+)+(?=[^\u0000-\u007f])/.exec(text.slice(at + 1))?.[0];
+  const whole = domain === undefined ? text : text.slice(0, at + 1) + domain;
+  if (/[^\u0000-\u007f]/.test(whole.slice(at + 1))) return { text: whole, skipped: 0 };
+  const local = /[\u0021-\u007e]+$/.exec(whole.slice(0, at))?.[0] ?? '';
+  if (local === '') return { text: whole, skipped: 0 };
+  return { text: `${local}${whole.slice(at)}`, skipped: at - local.length };
 }
 
 /** The first address of a text, or null. */

@@ -41,6 +41,19 @@ export function createClassifier(own: readonly Rule[] = []): ClassifierResult {
 /** With the built-in rules. */
 export const classify: Classifier = builtinClassifier();
 
+/** Remembers its answers: for one report, whose recipients share most of their text. */
+export function remembering(classify: Classifier): Classifier {
+  const answers = new Map<string, Verdict>();
+  return (reply) => {
+    const key = [reply.code, reply.enhanced, reply.stage, reply.text].join('\u0000');
+    const known = answers.get(key);
+    if (known !== undefined) return known;
+    const verdict = classify(reply);
+    answers.set(key, verdict);
+    return verdict;
+  };
+}
+
 function builtinClassifier(): Classifier {
   const result = createClassifier();
   invariant(result.ok, result.ok ? '' : result.faults.join('; '));
@@ -105,7 +118,7 @@ function permanentByCodes(name: BounceClass, codes: Codes): boolean {
 
 function byEnhanced(codes: Codes): Verdict | null {
   const { enhanced } = codes;
-  if (enhanced === null || !informative(enhanced)) return null;
+  if (enhanced === null || !informative(enhanced) || enhanced.startsWith('2')) return null;
   const [, subject = '', detail = ''] = enhanced.split('.');
   const name = ENHANCED[`${subject}.${detail}`] ?? ENHANCED[subject];
   if (name === undefined || name === 'unknown') return null;

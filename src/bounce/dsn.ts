@@ -92,7 +92,12 @@ function actionOf(value: string | null): DsnAction | null {
 /** `rfc822; user@example.com` -> the address. */
 export function recipientAddress(value: string): string | null {
   const text = decodeUtf8Escapes(afterType(value));
-  return cleanAddress(text) ?? firstAddress(text);
+  return cleanAddress(text) ?? firstAddress(text) ?? misspelt(text);
+}
+
+/** A field names one recipient, so even what can be no address (`user@#example.com`) is one. */
+function misspelt(text: string): string | null {
+  return /^<?([^\s<>@"]{1,64}@[^\s<>@";]{1,255})>?$/.exec(text.trim())?.[1] ?? null;
 }
 
 /** `smtp; 550 no` -> `550 no`; a value without a type is given back whole. */

@@ -15,14 +15,17 @@ const NAMED: Readonly<Record<string, string>> = {
 };
 
 export function htmlText(html: string): string {
-  return dropElements(html.slice(0, 256 * 1024), ['style', 'script', 'head'])
+  const text = dropElements(html.slice(0, 256 * 1024), ['style', 'script', 'head'])
     .replace(/\s+/g, ' ')
     .replace(/<(?:br|\/?(?:p|div|tr|td|th|li|ul|ol|table|h\d|hr|pre|blockquote))\b[^<>]*>/gi, '\n')
     .replace(/<[!/?a-z][^<>]*>/gi, '')
     .replace(/&(#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,6});/gi, (whole, name: string) =>
       entity(whole, name.toLowerCase()),
-    )
-    .replace(/[ \t\u00a0]*\n[ \t\u00a0]*/g, '\n');
+    );
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .join('\n');
 }
 
 /** Cuts `<style>...</style>` by searching, not by a pattern that could walk the text repeatedly. */

@@ -11,9 +11,10 @@
  *           its users without their domain: families/local-names.ts completes those.)
  * See:      classify.ts (verdicts), docs/bounces.md.
  */
-import { classify as classifyBuiltin, type Classifier } from './classify.ts';
+import { classify as classifyBuiltin, remembering, type Classifier } from './classify.ts';
 import { readFeedback } from './arf.ts';
 import { isAutoreply, isDispositionNotification } from './autoreply.ts';
+import { looksLikeReport } from './families/report-signs.ts';
 import { readNotification, type Notification } from './families/notification.ts';
 import type { InspectedRecipient, Inspection } from './inspection.ts';
 import { readMessage, type Headers, type Message } from './message.ts';
@@ -33,7 +34,7 @@ export async function inspectMessage(
 
 /** The same, synchronously: nothing here waits. */
 export function inspect(raw: Uint8Array, classify: Classifier = classifyBuiltin): Inspection {
-  return inspectNested(readMessage(raw), classify, 0);
+  return inspectNested(readMessage(raw), remembering(classify), 0);
 }
 
 function inspectNested(message: Message, classify: Classifier, depth: number): Inspection {
@@ -41,7 +42,10 @@ function inspectNested(message: Message, classify: Classifier, depth: number): I
   const found = decide(message, material, classify);
   if (found.recipients.length > 0 || found.kind === 'feedback' || depth >= MAX_NESTING)
     return found;
-  const inner = material.wrapped();
+  // Somebody may forward a report he got; only a gateway's report about our message counts.
+  const declared = message.parameters.get('report-type')?.toLowerCase() === 'delivery-status';
+  const reports = declared || looksLikeReport(message, material.report.text.lines);
+  const inner = reports ? material.wrapped() : null;
   if (inner === null) return found;
   const nested = inspectNested(inner, classify, depth + 1);
   return nested.kind === 'bounce' && nested.recipients.length > 0 ? nested : found;

@@ -52,13 +52,18 @@ export function firstHeader(headers: Headers, name: string): string | null {
 
 export function readMessage(raw: Uint8Array): Message {
   const length = Math.min(raw.length, LIMITS.messageBytes);
-  const source = Buffer.from(raw.buffer, raw.byteOffset, length).toString('latin1');
+  const source = withLineFeeds(Buffer.from(raw.buffer, raw.byteOffset, length).toString('latin1'));
   const cursor: Cursor = { source, parts: [] };
   const start = skipEnvelopeLine(source);
   const { headers, bodyStart } = readHeaders(source, start, source.length);
   const { type, parameters } = contentType(headers);
   readBody(cursor, headers, bodyStart, source.length, 0);
   return { headers, type, parameters, parts: cursor.parts };
+}
+
+/** Old Macintosh files end lines with CR alone. */
+function withLineFeeds(source: string): string {
+  return source.includes('\n') ? source : source.replaceAll('\r', '\n');
 }
 
 /** The part as text: transfer encoding and charset undone, line ends `\n`. */

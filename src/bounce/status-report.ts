@@ -12,7 +12,6 @@ import { headerText } from './charset.ts';
 import type { Classifier } from './classify.ts';
 import { readDeliveryStatus, type DsnRecipient, type DsnReport } from './dsn.ts';
 import { looksLikeReport } from './families/report-signs.ts';
-import { reasonFor } from './families/text-report.ts';
 import { WARNING } from './families/wording.ts';
 import type { DsnAction, InspectedRecipient, Inspection } from './inspection.ts';
 import type { Material } from './material.ts';
@@ -134,7 +133,9 @@ function evidenceOf(dsn: DsnRecipient, recipient: string, material: Material): E
   const stage = stageIn(material.report.shared);
   const host = remoteMta === null || diagnostic === '' ? '' : ` [${remoteMta.slice(0, 100)}]`;
   const beside = [recipient, dsn.originalRecipient, dsn.finalRecipient]
-    .map((address) => (address === null ? '' : reasonFor(material.report, address)))
+    .map((address) =>
+      address === null ? '' : (material.report.reasons.get(address.toLowerCase()) ?? ''),
+    )
     .find((reason) => reason !== '');
   const besideStage = beside === undefined ? null : stageIn(beside);
   const evidences: Evidence[] = [

@@ -84,11 +84,20 @@ function headOf(
   return { address: found.address, shape, rest };
 }
 
-/** The sentence before this line ends with `please contact`. */
+const INVITES =
+  /\b(?:send|write|mail|contact|reply)\b[^.!?:]{0,160}\b(?:to|at)(?: the| this| our)?(?: [a-z-]{1,10})? address$/i;
+
+/** The sentence before this line asks to write to the address that follows. */
 function asksForHelp(lines: readonly string[], at: number): boolean {
   const before = lines[at - 1]?.trimEnd() ?? '';
-  if (before === '' || /[.!?。:：]$/.test(before)) return false;
-  return CONTACT.test(before.slice(-60));
+  const unfinished = before !== '' && !/[.!?。:：]$/.test(before);
+  if (unfinished && CONTACT.test(before.slice(-60))) return true;
+  const sentence = lines
+    .slice(Math.max(0, at - 7), at)
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .join(' ');
+  return INVITES.test(sentence.slice(-240));
 }
 
 const LABEL =
@@ -122,7 +131,7 @@ function spoken(line: string, at: number): Mention[] {
 }
 
 const POINTS_AT =
-  /\b(?:to|for|recipients?|address(?:es|ed)?|users?|accounts?|mailbox|lists?|in|with|inbox)\b[\s"'’`(<:,]*$|(?:收件人|邮箱|用户|地址|账号|帐号|给|至|宛先|アドレス)[\s"'“「【(<（:：]*$/i;
+  /\b(?:to|for|recipients?|address(?:es|ed)?|users?|accounts?|mailbox|lists?|in|with|inbox)\b[\s"'’`(<:,]*$|(?:收件人|邮箱|用户|地址|账号|帐号|给|至|到|宛先|アドレス)[\s"'“「【(<（:：]*$/i;
 
 /** Paragraphs that tell of a failure, and the addresses they point at. */
 function sentences(lines: readonly string[]): Mention[] {

@@ -32,7 +32,8 @@ const WORDS = new RegExp(
 const DECORATED = /^[-=*_~#|+.<> ]{2,}/;
 const FOLLOWS =
   /(?:follow(?:s|ing)?|below|attached|enclosed|included)\b[^.]{0,40}[.:>]?|[:：]$|一份拷贝|headers? of|copy of/i;
-const NOT_BORDER = /\b(?:received|assistance|delete|sorry|log|transcript|addresses)\b/i;
+const NOT_BORDER =
+  /\b(?:received|assistance|delete|sorry|log|transcript|addresses)\b|信息|資訊|情報/i;
 const HEADER_START =
   /^(?:> ?| {0,3})>?(?:received\s*:\s*(?:from|by|\(|;)|return-path\s*:\s*<|x-(?:received|google-smtp-source|originating-ip|gm-message-state)\s*:\s*\S|dkim-signature\s*:\s*\S)/i;
 

@@ -7,7 +7,7 @@
  * Never:    decides whether the message is a report at all (report-signs.ts does).
  * See:      mentions.ts (the four layouts), report-text.ts (where the report ends).
  */
-import { addressesIn, sameAddress } from '../addresses.ts';
+import { addressesIn } from '../addresses.ts';
 import { findMentions, withoutOwn, type Mention, type Role } from './mentions.ts';
 import { splitReport, type ReportText } from './report-text.ts';
 
@@ -19,6 +19,8 @@ export interface TextRecipient {
 
 export interface TextReport {
   recipients: TextRecipient[];
+  /** Lower-case address -> its reason. */
+  reasons: ReadonlyMap<string, string>;
   /** The whole report without the addresses' lines, for what is said once for all of them. */
   shared: string;
   text: ReportText;
@@ -33,8 +35,10 @@ export interface TextSource {
 }
 
 const REASON_LINES = 14;
+const SHARED_CHARACTERS = 3_000;
 const REASON_CHARACTERS = 1_200;
 const MAX_RECIPIENTS = 1_000;
+const MAX_MENTIONS = 4;
 /** By strength. `quoted` is the To line of a quoted header. */
 const ROLES: readonly Role[] = ['head', 'label', 'transcript', 'sentence', 'quoted'];
 
@@ -42,24 +46,32 @@ export function readTextReport(source: TextSource): TextReport {
   const text = splitReport(source.text);
   const mentions = findMentions(text.lines);
   const chosen = choose(mentions, source);
-  const taken = new Set(chosen.map(({ line }) => line));
-  const recipients = chosen.map((mention) => ({
-    recipient: mention.address,
-    reason: reasonOf(text.lines, mention, taken),
+  const taken = new Set(chosen.flatMap(({ mentions: each }) => each.map(({ line }) => line)));
+  const recipients = chosen.map(({ recipient, mentions: each }) => ({
+    recipient,
+    reason: joined(each.map((mention) => reasonOf(text.lines, mention, taken))),
   }));
   const shared = text.lines.filter((_line, at) => !taken.has(at)).join('\n');
-  return { recipients, shared: shared.slice(0, 4_000), text };
+  const reasons = new Map(recipients.map((each) => [each.recipient.toLowerCase(), each.reason]));
+  return { recipients, reasons, shared: shared.slice(0, SHARED_CHARACTERS), text };
 }
 
-function choose(mentions: readonly Mention[], source: TextSource): Mention[] {
-  if (source.failedRecipients.length > 0) {
-    return source.failedRecipients.map(
-      (address) =>
-        byRole(mentions.filter((each) => sameAddress(each.address, address)))[0] ??
-        ({ address, role: 'label', line: -1, rest: '' } as const),
-    );
-  }
-  return unique(byRole(withoutOwn(mentions, source.own))).slice(0, MAX_RECIPIENTS);
+interface Chosen {
+  recipient: string;
+  /** Where the report names it, in its strongest role. */
+  mentions: Mention[];
+}
+
+function choose(mentions: readonly Mention[], source: TextSource): Chosen[] {
+  const { failedRecipients, own } = source;
+  const named = byAddress(
+    failedRecipients.length > 0 ? mentions : byRole(withoutOwn(mentions, own)),
+  );
+  if (failedRecipients.length === 0) return [...named.values()].slice(0, MAX_RECIPIENTS);
+  return failedRecipients.map((recipient) => ({
+    recipient,
+    mentions: byRole(named.get(recipient.toLowerCase())?.mentions ?? []),
+  }));
 }
 
 function byRole(mentions: readonly Mention[]): Mention[] {
@@ -70,18 +82,27 @@ function byRole(mentions: readonly Mention[]): Mention[] {
   return [];
 }
 
-function unique(mentions: readonly Mention[]): Mention[] {
-  const seen = new Map<string, Mention>();
+function byAddress(mentions: readonly Mention[]): Map<string, Chosen> {
+  const found = new Map<string, Chosen>();
   for (const mention of mentions) {
     const key = mention.address.toLowerCase();
-    if (!seen.has(key)) seen.set(key, mention);
+    const known = found.get(key);
+    if (known === undefined) found.set(key, { recipient: mention.address, mentions: [mention] });
+    else if (known.mentions.length < MAX_MENTIONS) known.mentions.push(mention);
   }
-  return [...seen.values()];
+  return found;
+}
+
+function joined(reasons: readonly string[]): string {
+  return [...new Set(reasons)]
+    .filter((reason) => reason !== '')
+    .join(' ')
+    .slice(0, REASON_CHARACTERS);
 }
 
 /** The rest of the line and what follows, up to the next address or the end of the paragraph. */
 function reasonOf(lines: readonly string[], mention: Mention, taken: ReadonlySet<number>): string {
-  if (mention.line < 0 || mention.role === 'quoted') return '';
+  if (mention.role === 'quoted') return '';
   if (mention.role === 'transcript') return transcriptOf(lines, mention);
   const words = mention.role === 'label' ? [(lines[mention.line] ?? '').trim()] : [mention.rest];
   if (mention.role === 'sentence') words.push((lines[mention.line] ?? '').trim());
@@ -109,11 +130,6 @@ function transcriptOf(lines: readonly string[], mention: Mention): string {
     if (line.trim() !== '') words.push(line.replace(/^\s*(?:<<<|Out:)\s*/, '').trim());
   }
   return words.join(' ').slice(0, REASON_CHARACTERS);
-}
-
-/** What a report says about one address, for a report that names it in a machine-readable part. */
-export function reasonFor(report: TextReport, address: string): string {
-  return report.recipients.find(({ recipient }) => sameAddress(recipient, address))?.reason ?? '';
 }
 
 export function failedRecipientsOf(values: readonly string[]): string[] {

@@ -47,11 +47,11 @@ export const REPORTER =
 /** Only a warning: it is still being tried. */
 export const WARNING = new RegExp(
   [
-    String.raw`\b(?:has|have) not (?:yet )?been delivered\b|\bnot yet (?:been )?delivered\b|\bhas been delayed\b|\bis (?:being )?delayed\b|\bdelayed for (?:more|over)\b`,
-    String.raw`\bwill (?:be (?:retried|re-?tried|attempted)|continue|keep trying|retry)\b|\bstill being (?:re)?tried\b|\bwarning (?:message )?only\b|\battempts will continue\b|\bdelivery attempts? will be\b`,
+    String.raw`\bnot yet (?:been )?delivered\b|\bnot been delivered (?:yet|so far)\b|\bhas been delayed\b|\bis (?:being )?delayed\b|\bdelayed for (?:more|over)\b`,
+    String.raw`\bwill (?:be (?:retried|re-?tried|attempted)|continue|keep trying|retry)\b|\bstill being (?:re)?tried\b|\bwarning (?:message )?only\b|\battempts will continue\b`,
     String.raw`\bonly a temporary failure report\b|\bdo not need to re-?send\b|\bwarning: (?:message|could not send|e-?mail|mail).{0,60}\b(?:delayed|for (?:past|the last))`,
     String.raw`\btransient non-?fatal errors\b|\bcould not be delivered for (?:more than|the last|past)\b`,
-    '将继续尝试|继续投递|再送を|再送信を(?:続け|試み)',
+    '将继续尝试|继续投递|再送(?:信)?を(?:続け|試みます|試みる|行います)',
   ].join('|'),
   'i',
 );

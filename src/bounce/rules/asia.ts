@@ -1,20 +1,11 @@
 /**
  * Other hosts in China, Japan and Korea, and what Chinese and Japanese reports say in their own
- * words. docomo answers `Unknown user` also for senders its subscribers have not allowed.
+ * words.
  */
 import { rulesOf } from './rule.ts';
 
 export const ASIA_RULES = [
   ...rulesOf('docomo', 'https://www.docomo.ne.jp/service/docomo_mail/', [
-    {
-      id: 'unknown-or-filtered',
-      class: 'blocked_by_recipient',
-      permanent: true,
-      pattern: /unknown user .{0,200}\bdocomo\.ne\.jp\b|\bdocomo\.ne\.jp\b.{0,120}unknown user/,
-      evidence:
-        'host mfsmax.docomo.ne.jp[203.0.113.9] said: 550 Unknown user user@docomo.ne.jp (in reply to end of DATA command)',
-      counter: '550 Unknown user user@example.jp',
-    },
     {
       id: 'too-many',
       class: 'rate_limited',

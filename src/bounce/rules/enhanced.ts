@@ -58,6 +58,7 @@ export const ENHANCED: Readonly<Record<string, BounceClass>> = {
   '7.13': 'inactive',
   '7.14': 'auth',
   '7.17': 'bad_mailbox',
+  '7.18': 'bad_domain',
   '7.20': 'auth',
   '7.21': 'auth',
   '7.22': 'auth',
@@ -65,7 +66,7 @@ export const ENHANCED: Readonly<Record<string, BounceClass>> = {
   '7.24': 'auth',
   '7.25': 'auth',
   '7.26': 'auth',
-  '7.27': 'bad_domain',
+  '7.27': 'auth',
   '7.28': 'rate_limited',
   '7.29': 'auth',
   '7.30': 'auth',
@@ -73,7 +74,7 @@ export const ENHANCED: Readonly<Record<string, BounceClass>> = {
 
 /** RFC 5321 4.2.3: only what a bare code can mean to a sender that has said nothing wrong. */
 export const THREE_DIGITS: Readonly<Record<number, BounceClass>> = {
-  421: 'network',
+  421: 'system',
   422: 'full',
   431: 'system',
   432: 'system',

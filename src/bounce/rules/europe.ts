@@ -7,7 +7,7 @@ export const EUROPE_RULES = [
       id: 'listed',
       class: 'blocklisted',
       permanent: false,
-      pattern: /\bofr_?(?:00[0-4]_)?(?:10[2-9]|50[1-3])\b|\blpn_?00[07]_?(?:510|102)\b/,
+      pattern: /\bofr_?(?:00[0-4]_)?(?:102|50[1-3])\b|\blpn_?00[07]_?(?:510|102)\b/,
       evidence: '550 5.7.1 Service refuse. Client host blacklisted. OFR_102 [102]',
       counter: '550 5.2.0 Mail rejete. Mail rejected. OFR_506 [506]',
     },
@@ -93,14 +93,6 @@ export const EUROPE_RULES = [
       evidence:
         '550 spam message rejected. Please visit http://help.mail.ru/notspam-support/id?c=abc or report details to abuse@corp.mail.ru',
       counter: '550 Message was not accepted -- invalid mailbox.',
-    },
-    {
-      id: 'rate',
-      class: 'rate_limited',
-      permanent: false,
-      pattern: /ratelimit exceeded|rate ?limit(?:ed| exceeded| reached)/,
-      evidence: '451 Ratelimit exceeded for ip 192.0.2.10. Try again later.',
-      counter: '550 spam message rejected',
     },
     {
       id: 'no-such-user',

@@ -46,7 +46,7 @@ export const GATEWAY_RULES = [
     {
       id: 'host-not-allowed',
       class: 'reputation',
-      permanent: true,
+      permanent: false,
       pattern: /host network not allowed/,
       evidence:
         '554 Host network not allowed - https://community.mimecast.com/docs/DOC-1369#554 [abc.us222]',

@@ -7,7 +7,7 @@ export const SIZE_RULES = rulesOf('any', 'RFC 1870', [
     class: 'too_large',
     permanent: true,
     pattern:
-      /(?:message|mail|e-?mail|attachment|content|data|body)s?(?: size| length| is| was| too){0,2} (?:is )?(?:too (?:large|big|long)|larger than)|(?:message|mail|e-?mail|fixed|maximum|mailsize|data|body|header)s?(?: \w{1,12})? ?(?:size|length|limit)s? .{0,40}exceed|exceed\w{0,3} .{0,50}(?:message|mail|e-?mail|size) ?(?:size|limit|length)|exceeded mailsize|(?:message|data|attachment) size limit|message length exceeds|max(?:imum)? message size|too many bytes/,
+      /(?:message|mail|e-?mail|attachment|content|data|body)s?(?: size| length| is| was| too){0,2} (?:is )?(?:too (?:large|big|long)|larger than)|(?:message|mail|e-?mail|fixed|maximum|mailsize|data|body|header)s?(?: \w{1,12})? ?(?:size|length|limit)s? .{0,40}exceed|exceed\w{0,3} .{0,50}(?:message|mail|e-?mail|size) ?(?:size|limit|length)|exceeded mailsize|(?:message|data|attachment) size limit|message length exceeds|max(?:imum)? message size|exceed\w{0,3} (?:the )?max(?:imum)? (?:allowed )?size|too many bytes/,
     evidence: '552 5.3.4 Message size exceeds fixed maximum message size (10485760)',
     counter: '552 5.2.2 Mailbox size limit of user reached its quota',
   },
@@ -27,7 +27,7 @@ export const CONTENT_RULES = rulesOf('any', 'RFC 3463 3.8', [
     class: 'content',
     permanent: true,
     pattern:
-      /\bspam\b|\bspamm?y\b|junk ?-?mail|\bunsolicited|\bube\b|\buce\b|bulk (?:e-?)?mail (?:rejected|not|refused)|blacklisted (?:url|link)|uribl|\bsurbl|\bbayes|spamassassin|high ?-?risk/,
+      /\bspam\b|\bspamm?y\b|\bjunk\b|junk ?-?mail|\bunsolicited|\bube\b|\buce\b|bulk (?:e-?)?mail (?:rejected|not|refused)|blacklisted (?:url|link)|uribl|\bsurbl|\bbayes|spamassassin|high ?-?risk/,
     evidence: '550 5.7.1 Message rejected as spam by Content Filtering.',
     counter: '550 5.7.1 Client host is blocked',
   },
@@ -49,7 +49,9 @@ export const PROTOCOL_RULES = rulesOf('any', 'RFC 5321 4.2', [
     permanent: true,
     pattern:
       /malformed address|incorrectly constructed|bad address syntax|address syntax|may not follow|(?:domain|recipient|address) (?:missing|contains) /,
-    evidence: '501 5.1.3 Bad address syntax',
+    evidence:
+      'a@example.com <b@example.org>: malformed address: <b@example.org> may not follow a@example.com',
+    source: 'Exim accept.c, malformed recipients',
     counter: '501 Syntax error in parameters',
   },
   {

@@ -77,7 +77,7 @@ export const MICROSOFT_RULES = rulesOf('microsoft', NDR, [
     class: 'bad_mailbox',
     permanent: true,
     pattern:
-      /resolver\.adr\.(?:\w{0,10}recip(?:ient)?notfound|invalidinsmtp|badprimary)|recipient not found by smtp address lookup|recipient name is not recognized|\b000c05a6\b|\b5\.1\.(?:10|351)\b|email address wasn['’]t found at the destination|mailbox unavailable \(-?\d+:/,
+      /resolver\.adr\.(?:\w{0,10}recip(?:ient)?notfound|invalidinsmtp|badprimary)|recipient not found by smtp address lookup|recipient name is not recognized|\b000c05a6\b|\b5\.1\.351\b|email address wasn['’]t found at the destination|mailbox unavailable \(-?\d+:/,
     evidence:
       '550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient user@example.com not found by SMTP address lookup',
     counter: '550 5.4.14 Hop count exceeded - possible mail loop ATTR34',

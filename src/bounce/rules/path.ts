@@ -7,7 +7,7 @@ export const PATH_RULES = rulesOf('any', 'RFC 3463 3.5', [
     class: 'routing',
     permanent: true,
     pattern:
-      /too many hops|hop ?count|\d hops\b|mail (?:is )?loop|message (?:is )?loop|routing loop|loops? back|points? back to|looping|could not find a gateway|duplicated? message-id|loop detected/,
+      /too many (?:hops|received headers)|hop ?count|\d hops\b|mail (?:is )?loop|message (?:is )?loop|routing loop|loops? back|points? back to|looping|could not find a gateway|duplicated? message-id|loop detected/,
     evidence: '554 5.4.6 Too many hops',
     counter: '421 4.7.0 Too many connections',
     source: 'RFC 3463 3.5 (X.4.6)',
@@ -16,7 +16,7 @@ export const PATH_RULES = rulesOf('any', 'RFC 3463 3.5', [
     id: 'expired',
     class: 'expired',
     pattern:
-      /retry time(?:out)? (?:not reached|exceeded)|retry timeout|(?:in|on|from) (?:the |our )?queue (?:for )?too long|(?:message|mail|envelope|delivery time|it)(?: has)? expired|could not be delivered for (?:more than )?\d|for the last \d+ (?:seconds|minutes|hours|days)|was not delivered within|aborted after|delivery failed \d+ attempts|maximum delivery attempts|failing for a long time|timed? ?out (?:waiting|after \d+ (?:hours|days))|delivery time ?out|too old|giv(?:en|ing) up after/,
+      /retry time(?:out)? (?:not reached|exceeded)|retry timeout|(?:in|on|from) (?:the |our )?queue (?:for )?too long|(?:message|mail|envelope|delivery time|it)(?: has)? expired|could not be delivered for (?:more than )?\d|for the last \d+ (?:seconds|minutes|hours|days)|was not delivered within|aborted after|delivery failed \d+ attempts|maximum delivery attempts|failing for a long time|timed? ?out (?:waiting|after \d+ (?:hours|days))|delivery time ?out|too old|giv(?:en|ing) up after|retries exhausted|after (?:multiple|several|\d+) (?:retries|attempts)/,
     evidence: 'retry timeout exceeded',
     counter: '192.0.2.10 does not like recipient. Giving up on 192.0.2.10.',
     source: 'Exim, qmail, sendmail queue runners',
@@ -26,7 +26,7 @@ export const PATH_RULES = rulesOf('any', 'RFC 3463 3.5', [
     class: 'network',
     permanent: false,
     pattern:
-      /connection (?:was |has been )?(?:refused|timed out|reset|dropped|lost|closed|failed|aborted|broken)|(?:lost|no smtp|broken) connection|no route to host|network (?:is )?(?:unreachable|error)|(?:connect|connection)(?: \S{1,80})? (?:timed out|failed|time ?out)|unable to connect|could(?: not|n['’]t) (?:connect|establish)|wasn['’]t able to establish|socket error|host (?:is )?(?:unreachable|not reach|not respond|down)|not responding|read error|(?:smtp|operation|command) time(?:d)? ?-?out|failed to connect|connection to .{0,60}failed|due to being unable to connect|refused to talk to me/,
+      /connection (?:was |has been )?(?:refused|timed out|reset|dropped|lost|closed|failed|aborted|broken)|(?:lost|no smtp|broken) connection|no route to host|network (?:is )?(?:unreachable|error)|(?:connect|connection)(?: \S{1,80})? (?:timed out|failed|time ?out)|unable to connect|could(?: not|n['’]t) (?:connect|establish)|wasn['’]t able to establish|socket error|host (?:is )?(?:unreachable|not reach|not respond|down)|not responding|read error|(?:smtp|operation|command) time(?:d)? ?-?out|timed out while|failed to connect|connection to .{0,60}failed|due to being unable to connect|refused to talk to me/,
     evidence: 'connect to mx.example.com[192.0.2.25]:25: Connection timed out',
     counter: '550 5.7.1 Connection not allowed',
     source: 'RFC 3463 3.5 (X.4.1, X.4.2)',

@@ -16,7 +16,7 @@ const FULL: readonly RuleRow[] = [
     class: 'full',
     permanent: false,
     pattern:
-      /(?:mail ?box|mail ?folder|inbox|mail ?drop|storage|account|incoming mail)(?: \S{1,80})?(?: is| was| for user is)?(?: temporarily| currently)? (?:too )?(?:full|stuffed|over (?:its |the |their )?quota|exhausted)|full mailbox|boxfull/,
+      /(?:mail ?box|mail ?folder|inbox|mail ?drop|storage|account|incoming mail)(?: \S{1,80})?(?: is| was| for user is)?(?: temporarily| currently)? (?:too )?(?:full|stuffed|over (?:its |the |their )?quota|exhausted)|full mailbox|boxfull|mail ?box .{0,60}(?:is|was) (?:currently |temporarily )?full|postfach.{0,40}voll|zu ?viele mails/,
     evidence: "552 5.2.2 <user@example.com>: user's mailbox is full",
     counter: '550 5.2.1 mailbox is disabled',
     source: 'RFC 3463 3.3 (X.2.2)',
@@ -27,7 +27,7 @@ const FULL: readonly RuleRow[] = [
     permanent: false,
     pattern:
       /over(?: the| its| their| his)?(?: \w{1,12})? quota|over ?quota|quota (?:usage |limit |is |was |has been )?(?:exceed|full|violation|reached)|exceed\w{0,3} .{0,40}(?:mailbox|disk|storage|hard)? ?quota|disk quota|(?:user|mailbox|account|recipient)s?\b.{0,40}exceed\w{0,3} (?:the |its |his |their |allowed |maximum |storage |disk ){0,4}(?:size|quota|space|storage|limit|allocat|local limit)|exceed\w{0,3} (?:the )?storage/,
-    evidence: '552 5.2.2 <user@example.com> Quota exceeded (mailbox for user is full)',
+    evidence: '552 5.2.2 <user@example.com> Quota exceeded',
     counter: '552 5.3.4 Message size exceeds fixed limit',
     source: 'RFC 3463 3.3 (X.2.2)',
   },
@@ -59,7 +59,7 @@ const INACTIVE: readonly RuleRow[] = [
     class: 'inactive',
     permanent: true,
     pattern:
-      /(?:inactive|disabled|suspended|deactivated|frozen|expired|locked|blocked) (?:recipient|user|account|mail ?box|e-?mail|address|customer)|is now disabled with|\[suspend\]|: on hold\b|due to inactivity|this account is not allowed|extended inactivity/,
+      /(?:inactive|disabled|suspended|deactivated|frozen|expired|locked|blocked) (?:recipient|user|account|mail ?box|e-?mail|address|customer)|is now disabled with|\[suspend\]|: on hold\b|due to inactivity|this account is not allowed|extended inactivity|administratively disabled|mail receiving disabled|no longer active|dead (?:account|mail ?box|address)|(?:account|konto|postfach|adresse) .{0,30}(?:gesperrt|deaktiviert)/,
     evidence: '525 5.7.13 Disabled recipient address',
     counter: '550 5.1.1 Unknown recipient address',
     source: 'RFC 7504, IANA (X.7.13)',
@@ -72,7 +72,7 @@ const REFUSED: readonly RuleRow[] = [
     class: 'blocked_by_recipient',
     permanent: true,
     pattern:
-      /(?:rejected|refused|blocked|denied|declined) by (?:the |this )?(?:user|recipient|addressee|mailbox owner)s?(?:[.,;:!]| and\b| -|$)|(?:user|recipient|addressee)s? (?:has |have )?(?:refused|rejected|blocked|declined|opted out|unsubscribed)|(?:user|recipient|they) (?:does|do|is|are) not (?:want|wish|accept\w{0,3}) (?:to (?:receive|get) )?(?:this |your |any )?(?:e-?mail|mail|message|messages|them|from you)|not accepting mail (?:from|with)|not (?:on|in) (?:the |my |his )?(?:allow|white|accept|safe)\w{0,3} ?-?list|sender (?:is )?(?:blocked|on the recipient)|based on the e-?mail preferences|does(?: not|n['’]t) accept e-?mail in/,
+      /(?:rejected|refused|blocked|denied|declined) by (?:the |this )?(?:user|recipient|addressee|mailbox owner)s?(?:[.,;:!]| and\b| -|$)|(?:user|recipient|addressee)s? (?:has|have) (?:refused|rejected|blocked|declined|opted out|unsubscribed|not authori[sz]ed)|(?:user|recipient|addressee) (?:refused|blocked) (?:to|your|this|the)\b|(?:user|recipient|they) (?:does|do|is|are) not (?:want|wish|accept\w{0,3}) (?:to (?:receive|get) )?(?:this |your |any )?(?:e-?mail|mail|message|messages|them|from you)|not accepting mail (?:from|with)|not (?:on|in) (?:the |my |his |their )(?:\S{1,20} )?(?:allow|white|accept|safe)\w{0,3}[ -]?list|sender (?:is )?(?:blocked|on the recipient)|based on the e-?mail preferences|does(?: not|n['’]t) accept e-?mail in/,
     evidence: '550 5.7.1 Your message was rejected by this user and was not delivered',
     counter: '550 5.7.1 Your message was rejected by this system',
     source: 'Exim filters, SpamAssassin user preferences',
@@ -105,7 +105,7 @@ const DOMAIN: readonly RuleRow[] = [
     class: 'bad_domain',
     permanent: true,
     pattern:
-      /(?:host|domain|server)(?: or domain)?(?: name)? (?:is )?(?:unknown|not found)|unknown (?:host|domain|mail domain)|no such (?:host|domain)|(?:invalid|illegal) (?:host|domain)(?:\/domain)?(?: name)?|nxdomain|unrout(?:e?able) (?:mail )?(?:domain|address)|(?:host|domain)(?: name)?(?: \S{3,80})? does(?: not|n['’]t) exist|bad destination (?:system|host)|host lookup (?:did not complete|failed)|couldn['’]?t find (?:any host|a host|a mail exchanger)|all relevant mx records point to non-?existent hosts|non-?existent (?:domain|host)|domain (?:is )?invalid/,
+      /(?:host|domain|server)(?: or domain)?(?: name)? (?:is )?(?:unknown|not found)|unknown (?:host|domain|mail domain)|no such (?:host|domain)|(?:invalid|illegal) (?:host|domain)(?:\/domain)?(?: name)?|nxdomain|unrout(?:e?able) (?:mail )?(?:domain|address)|(?:host|domain)(?: name)?(?: \S{3,80})? does(?: not|n['’]t) exist|bad destination (?:system|host)|host lookup (?:did not complete|failed)|couldn['’]?t find (?:any host|a host|a mail exchanger)|all relevant mx records point to non-?existent hosts|non-?existent (?:domain|host)|domain (?:is )?invalid|(?:can ?not|could not|unable to) (?:be resolved|resolve)|name or service not known|has no mx\b/,
     evidence:
       '550 5.1.2 <user@example.com>... Host unknown (Name server: example.com: host not found)',
     counter: '550 5.1.1 <user@example.com>... User unknown',
@@ -156,7 +156,7 @@ const MAILBOX: readonly RuleRow[] = [
     id: 'does-not-exist',
     class: 'bad_mailbox',
     pattern:
-      /(?:user|recipient|addressee|mail ?box|account|alias|address|that name|name|person)(?:\(s\))?(?: \S{1,90})?(?: here| at this (?:host|server|domain))? (?:does|do|did) ?(?:not|n['’]t) (?:exist|have an? |match|be found)|doesn['’]t exist|does not have a final (?:e-?mail )?delivery point|did not exactly match|address couldn['’]t be found|(?:was|is|be) not found (?:in|at|on) (?:this|the|our) (?:server|directory|domain|system)|no longer (?:valid|exists?|available|here|in use|on (?:this )?server|a valid)|lookup .{0,40}failed|not listed in (?:the |public )?(?:name|domino|directory|address)|wrong or no longer valid|not unique|user path no exist/,
+      /(?:user|recipient|addressee|mail ?box|account|alias|address|that name|name|person)(?:\(s\))?(?: \S{1,90})?(?: here| at this (?:host|server|domain))? (?:does|do|did) ?(?:not|n['’]t) (?:exist|have an? |match|be found)|(?:user|recipient|mail ?box|account|address)\b.{0,40} (?:does|do|did) ?(?:not|n['’]t) exist|doesn['’]t exist|does not have a final (?:e-?mail )?delivery point|did not exactly match|address couldn['’]t be found|(?:was|is|be) not found (?:in|at|on) (?:this|the|our) (?:server|directory|domain|system)|no longer (?:valid|exists?|available|here|in use|on (?:this )?server|a valid)|lookup .{0,40}failed|not listed in (?:the |public )?(?:name|domino|directory|address)|wrong or no longer valid|not unique|user path (?:no|does(?: not|n['’]t)) exist|can(?:['’]?t|not| not) find (?:the |that |such )?(?:user|recipient|mail ?box)/,
     evidence: '550 5.1.1 The email address user@example.com does not exist on this server',
     counter: '550 5.7.1 The policy did not permit this',
     source: 'RFC 3463 3.2 (X.1.1), Domino, Exchange',

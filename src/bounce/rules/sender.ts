@@ -51,7 +51,7 @@ const LISTED: readonly RuleRow[] = [
     class: 'blocklisted',
     permanent: false,
     pattern:
-      /(?:\bip\b|\bhost\b|\bserver\b|client|sender|domain|address|you(?:r|['’]re)?\b).{0,60}(?:black ?-?list|block ?-?list|\blisted\b|spammer list|deny ?-?list)|^5\d\d .{0,40}black ?-?listed/,
+      /(?:\bip\b|\bhost\b|\bserver\b|client|sender|domain|address|you(?:r|['’]re)?\b).{0,60}(?:black[ -]?list|block[ -]?list|deny[ -]?list|spammer list|(?:is|are|was|been|currently|['’]re) listed\b)|^5\d\d .{0,40}black ?-?listed|(?:in|on|by|from) (?:an? |the |our |your |local ){0,2}(?:black|block|deny)[ -]?list/,
     evidence: '550 5.7.1 IP address blacklisted by recipient',
     counter: '550 5.7.1 user@example.com is not listed in the directory',
   },
@@ -62,7 +62,7 @@ const AUTH: readonly RuleRow[] = [
     id: 'spf-dkim-dmarc',
     class: 'auth',
     pattern:
-      /\b(?:spf|dkim|dmarc|senderid|sender policy framework)\b.{0,80}(?:fail|reject|not pass|did not|invalid|violat|policy|denied|error|unauth|hard|required)|(?:fail|reject|not pass|violat|denied|prohibit|per|due to)\w{0,4}.{0,60}\b(?:spf|dkim|dmarc|sender policy framework)\b/,
+      /\b(?:spf|dkim|dmarc|senderid|sender policy framework)\b.{0,80}(?:fail|reject|not pass|did not|invalid|violat|policy|denied|error|unauth|hard|required|not (?:allowed|permitted|match))|(?:fail|reject|not pass|violat|denied|prohibit|per|due to)\w{0,4}.{0,60}(?:\b(?:spf|dmarc|sender policy framework)\b|\bdkim(?:[^-\w]|$))/,
     evidence: '550 5.7.1 Email rejected per DMARC policy for example.org',
     counter: '550 5.7.1 Email rejected per security policy',
     source: 'RFC 7372',
@@ -71,9 +71,9 @@ const AUTH: readonly RuleRow[] = [
     id: 'authentication-checks',
     class: 'auth',
     pattern:
-      /multiple authentication checks failed|unauthenticated (?:senders?|e-?mail|mail|message)|authentication (?:checks? )?(?:failed|required)|must (?:be )?authenticat|not authenticated|(?:username|user name) and password not accepted|application-specific password|log ?in (?:with|via) your web browser/,
+      /multiple authentication checks failed|\bauth failed\b|unauthenticated (?:senders?|e-?mail|mail|message)|authentication (?:checks? )?(?:failed|required)|must (?:be )?authenticat|not authenticated|(?:username|user name) and password not accepted|application-specific password|log ?in (?:with|via) your web browser/,
     evidence:
-      '550 5.7.26 <user@example.com>: Recipient address rejected: Multiple authentication checks failed',
+      '550 5.7.1 <user@example.com>: Recipient address rejected: Multiple authentication checks failed',
     counter: '550 5.7.1 Recipient address rejected: checks failed',
     source: 'RFC 7372',
   },
@@ -83,7 +83,7 @@ const AUTH: readonly RuleRow[] = [
     permanent: true,
     pattern:
       /\bptr\b|reverse (?:dns|lookup|name|address|host ?name)|\br-?dns\b|cannot (?:find|resolve) your (?:reverse )?(?:host ?name|address)|(?:no|missing|invalid|without|fix|valid) (?:a )?(?:valid )?(?:rdns|reverse|hostname for ip)/,
-    evidence: '450 4.7.25 Client host rejected: cannot find your hostname, [192.0.2.10]',
+    evidence: '450 4.7.1 Client host rejected: cannot find your hostname, [192.0.2.10]',
     counter: '550 5.7.1 Client host rejected: Access denied',
     source: POSTFIX,
   },
@@ -92,7 +92,7 @@ const AUTH: readonly RuleRow[] = [
     class: 'auth',
     permanent: true,
     pattern:
-      /sender address rejected|domain of (?:the )?sender|sender(?:['’]s)? (?:domain|address|verify|verification|unknown|invalid|e-?mail).{0,60}(?:not|reject|fail|invalid|unknown|unrout|unverified|unresolv)|unrout(?:e?able) sender|verify mail ?from failed|invalid sender|sender (?:is )?(?:invalid|unknown)|fake sender|cannot resolve sender|(?:bogus|forged|fake) (?:mx|helo|sender|mail from)|without a valid sender domain|purported responsible address/,
+      /sender address rejected|domain of (?:the )?sender|sender(?:['’]s)? (?:domain|address|verify|verification|unknown|invalid|e-?mail).{0,60}(?:not|reject|fail|invalid|unknown|unrout|unverified|unresolv|must)|unrout(?:e?able) sender|verify mail ?from failed|invalid sender|sender (?:is )?(?:invalid|unknown)|fake sender|cannot resolve sender|(?:bogus|forged|fake) (?:mx|helo|sender|mail from)|without a valid sender domain|purported responsible address/,
     evidence:
       '553 5.1.8 <news@host.example.org>... Domain of sender address news@host.example.org does not exist',
     counter: '553 5.1.2 <user@host.example.org>... Domain does not exist',
@@ -145,7 +145,7 @@ const RATE: readonly RuleRow[] = [
     class: 'rate_limited',
     permanent: false,
     pattern:
-      /\brate[- ]?limit|(?:connection|message|mail|sending|hourly|daily|per (?:hour|day|minute)|outbound|relay)(?: (?:rate|sending|user|message|relay))? (?:rate|quota|limit|count|frequency)s? .{0,30}(?:exceed|reached|limited|over)|(?:reached|exceed\w{0,3}) (?:your|the|its) (?:daily|hourly|maximum number of (?:connections|messages)|sending|rate)|\bthrottl|deferred due to (?:rate|volume)|max(?:imum)? (?:number of )?(?:connections|recipients|messages|sessions)\b.{0,30}(?:exceed|reached)/,
+      /\brate[- ]?limit|(?:connection|message|mail|sending|hourly|daily|per (?:hour|day|minute)|outbound|relay)(?: (?:rate|sending|user|message|relay))? (?:rate|quota|limit|count|frequency)s? .{0,30}(?:exceed|reached|limited|over)|(?:reached|exceed\w{0,3}) (?:your |the |its )?(?:daily|hourly|maximum number of (?:connections|messages)|sending|rate)|\bthrottl|deferred due to (?:rate|volume)|max(?:imum)? (?:number of )?(?:concurrent )?(?:connections|recipients|messages|sessions)\b.{0,30}(?:exceed|reached)/,
     evidence: '452 4.3.2 Connection rate limit exceeded.',
     counter: '552 5.2.3 Message size limit exceeded',
     source: 'sendmail and Postfix rate controls',
@@ -158,7 +158,7 @@ const RELAY: readonly RuleRow[] = [
     class: 'relayed_denied',
     permanent: true,
     pattern:
-      /relay(?:ing)?(?: is| was)? (?:access )?(?:denied|not (?:permitted|allowed)|prohibited|disallowed|refused|rejected|unauthori[sz]ed|for)|no relay|(?:unable|not (?:permitted|allowed)|cannot|refus\w{1,3}|forbidden) to relay|relaying to \S{1,80} prohibited|we do(?: not|n['’]t) relay|rcpthosts|not a relay|open relay not allowed|unauthorized relay/,
+      /relay(?:ing)?(?: is| was)? (?:access )?(?:denied|not (?:permitted|allowed)|prohibited|disallowed|refused|rejected|unauthori[sz]ed|for)|no relay|(?:unable|not (?:permitted|allowed)|cannot|refus\w{1,3}|forbidden) to relay|relaying to \S{1,80} prohibited|we do(?: not|n['’]t) relay|rcpthosts|not a relay|open relay not allowed|unauthorized relay|not a gateway/,
     evidence: '554 5.7.1 <user@example.com>: Relay access denied',
     counter: "554 5.7.1 You've reached your daily relay quota",
     source: POSTFIX,
@@ -171,7 +171,7 @@ const REPUTATION: readonly RuleRow[] = [
     class: 'reputation',
     permanent: false,
     pattern:
-      /\b(?:poor|bad|low|no|insufficient) (?:\w{1,10} )?reputation|\breputation\b|\bbad ip\b|blocked for (?:abuse|spam)|(?:geographic|geoip)|\bspam(?:mer|ming)\b.{0,40}\bip\b|\bip\b.{0,40}\bspam(?:mer|ming)\b|(?:which|that) is an open relay/,
+      /\b(?:poor|bad|low|no|insufficient) (?:\w{1,10} )?reputation|\breputation\b|\bbad ip\b|blocked for (?:abuse|spam)|(?:geographic|geoip)|\bspam(?:mer|ming)\b.{0,40}\bip\b|\bip\b.{0,40}\bspam(?:mer|ming)\b|(?:which|that) is an open relay|spam from (?:your|this) (?:ip|host|network)|\bip (?:is )?not in (?:the |our )?whitelist/,
     evidence:
       "554-mx.example.com Your access to this mail system has been rejected due to the sending MTA's poor reputation.",
     counter: '550 5.7.1 Your access to this mail system has been rejected',
