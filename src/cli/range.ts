@@ -37,12 +37,12 @@ export function rangeCommand(exitNow: ExitNow): Command {
         if (options.json === true) printJson({ dnsServer, smtpPort, domains });
         else {
           print(`VOLLEY_DNS_SERVER=${dnsServer} VOLLEY_SMTP_PORT=${smtpPort}\n`);
-          print(
-            formatTable(
-              ['DOMAIN'],
-              domains.map((domain) => [domain]),
-            ),
-          );
+          const rows = domains.map(({ domain, routing, hosts }) => [
+            domain,
+            routing,
+            hosts.flatMap((host) => host.addresses).join(' '),
+          ]);
+          print(formatTable(['DOMAIN', 'ROUTING', 'ADDRESSES'], rows));
         }
         await stop;
       } finally {

@@ -10,6 +10,7 @@
  *           full goes into the next one at once.
  * See:      scheduler/dispatch.ts (claims), record/decide.ts, mta/transaction.ts.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock, Random } from '../kernel/clock.ts';
 import type { Logger } from '../kernel/log.ts';
 import type { Sql } from '../kernel/postgres/connect.ts';
@@ -50,6 +51,8 @@ export interface BatchRun {
   /** No further message is begun; what is on the wire ends. */
   drain(): void;
 }
+
+const BROKEN_OFF_MS = 5_000;
 
 const SUPPRESSED: Entry['decision'] = {
   state: 'suppressed',
@@ -126,6 +129,8 @@ class RunningBatch implements BatchRun {
     } catch (error) {
       const batchId = String(this.#batch.id);
       this.#deps.log.error({ batchId, reason: messageOf(error) }, 'a batch broke off');
+      // Given back at once it would be claimed at once, and fail at once.
+      await sleep(BROKEN_OFF_MS);
     }
     await this.#deps.recorder.settle(this.#batch.id);
   }

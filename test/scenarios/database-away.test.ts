@@ -16,7 +16,7 @@ afterAll(() => world.stop());
 /** Cuts every connection to the world's database and lets nobody in until `restore`. */
 async function cutDatabase(): Promise<() => Promise<void>> {
   const admin = connect(inject('serverUrl'), { poolSize: 1 });
-  const name = String(world.sql.options.database);
+  const name = world.sql.options.database;
   await admin.unsafe(`alter database ${name} allow_connections false`);
   await admin`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${name}`;
   return async () => {

@@ -1,5 +1,6 @@
 /** campaigns/senders/store — SQL of `senders` and `dkim_keys`. */
 import type { dkimKeys, senders } from '../../../drizzle/schema.ts';
+import { bigints } from '../../kernel/postgres/arrays.ts';
 import type { Db } from '../../kernel/postgres/connect.ts';
 import type { PageRequest } from '../page.ts';
 
@@ -53,6 +54,6 @@ export async function selectSenders(db: Db, page: PageRequest): Promise<SenderRo
 export async function selectDkimKeys(db: Db, senderIds: readonly bigint[]): Promise<DkimKeyRow[]> {
   return db<DkimKeyRow[]>`
     select * from dkim_keys
-    where sender_id = any(${[...senderIds]}::bigint[]) and active
+    where sender_id = any(${bigints([...senderIds])}::bigint[]) and active
     order by sender_id, id`;
 }

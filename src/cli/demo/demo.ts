@@ -48,8 +48,8 @@ const SHOWN_DISAGREEMENTS = 10;
 /** Answers whether everything agrees. */
 export async function runDemo(options: DemoOptions, stopped: Promise<unknown>): Promise<boolean> {
   const stack = createResourceStack();
-  let interrupted = false;
-  void stopped.then(() => (interrupted = true));
+  const interruption = { seen: false };
+  void stopped.then(() => (interruption.seen = true));
   try {
     const world = await startWorld(options, stack);
     print(`API on ${world.apiUrl}, practice range on ${world.range.dnsServer} (DNS)`);
@@ -59,8 +59,8 @@ export async function runDemo(options: DemoOptions, stopped: Promise<unknown>): 
       TTL_SECONDS,
     );
     print(`Campaign ${campaign.id}: ${campaign.accepted} recipients, sending …`);
-    await watch(world.api, campaign, () => interrupted);
-    if (interrupted) {
+    await watch(world.api, campaign, () => interruption.seen);
+    if (interruption.seen) {
       print('Interrupted: stopping, nothing is kept.');
       return false;
     }
