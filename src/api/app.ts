@@ -9,6 +9,7 @@
 import { randomBytes } from 'node:crypto';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { requestId } from 'hono/request-id';
+import { routePath } from 'hono/route';
 import { secureHeaders } from 'hono/secure-headers';
 import { createSuppressions } from '../bounce/suppressions/suppressions.ts';
 import type { CampaignDeps } from '../campaigns/deps.ts';
@@ -25,10 +26,12 @@ import type { BodyLimits } from './request-body.ts';
 import { createRouter } from './router.ts';
 import type { ApiRouter } from './router.ts';
 import { campaignRoutes } from './routes/campaigns.ts';
+import { deliveryRoutes } from './routes/deliveries.ts';
 import { healthRoutes } from './routes/health.ts';
 import type { Readiness } from './routes/health.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { recipientRoutes } from './routes/recipients.ts';
+import { reportRoutes } from './routes/reports.ts';
 import { senderRoutes } from './routes/senders.ts';
 import { suppressionFileRoutes } from './routes/suppression-files.ts';
 import { suppressionRoutes } from './routes/suppressions.ts';
@@ -67,6 +70,7 @@ export function createApi(deps: ApiDeps): ApiRouter {
 
   const app = createRouter();
   useHeaders(app);
+  useRequestLog(app, log);
   app.use(
     methodNotAllowed({
       app,
@@ -84,6 +88,8 @@ export function createApi(deps: ApiDeps): ApiRouter {
   app.route('/', campaignRoutes(gate, deps));
   app.route('/', lifecycleRoutes(gate, deps));
   app.route('/', recipientRoutes(gate, deps, streams));
+  app.route('/', deliveryRoutes(gate, deps));
+  app.route('/', reportRoutes(gate, deps));
   app.route('/', suppressionFileRoutes(gate, suppressions, streams));
   app.route('/', suppressionRoutes(gate, suppressions, clock));
   app.route('/', unsubscribeRoutes(gate, { sql, clock, keyRing }));
@@ -93,6 +99,24 @@ export function createApi(deps: ApiDeps): ApiRouter {
     docsRoutes(() => documentOf(app)),
   );
   return app;
+}
+
+/** At `debug`. The route, not the path: a path can hold an address or an unsubscribe link. */
+function useRequestLog(app: ApiRouter, log: Logger): void {
+  app.use(async (c, next) => {
+    const startedAt = performance.now();
+    await next();
+    log.debug(
+      {
+        requestId: c.var.requestId,
+        method: c.req.method,
+        route: routePath(c, -1),
+        status: c.res.status,
+        durationMs: Math.round(performance.now() - startedAt),
+      },
+      'request',
+    );
+  });
 }
 
 function useHeaders(app: ApiRouter): void {

@@ -10,6 +10,7 @@
  */
 import type { Context, ErrorHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
+import { routePath } from 'hono/route';
 import { isDatabaseAway } from './database-away.ts';
 import type { ApiEnv } from './environment.ts';
 import { AppError } from '../kernel/errors.ts';
@@ -137,7 +138,8 @@ export function createErrorHandler(log: Logger): ErrorHandler<ApiEnv> {
     const known = asAppError(error);
     const answer = known ?? new AppError('internal', 'something went wrong on our side');
     if (PROBLEMS[answer.code].status >= 500) {
-      const facts = { requestId: c.var.requestId, method: c.req.method, err: error };
+      const { requestId } = c.var;
+      const facts = { requestId, method: c.req.method, route: routePath(c, -1), err: error };
       if (known === null) log.error(facts, 'request failed');
       else log.warn(facts, 'request refused');
     }

@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { createApi } from '../../src/api/app.ts';
 import { parseIdempotencyKey, purgeIdempotencyKeys } from '../../src/api/idempotency.ts';
+import {
+  claimIdempotencyKey,
+  prolongIdempotencyKey,
+  releaseIdempotencyKey,
+  selectAnswer,
+  storeAnswer,
+} from '../../src/api/store.ts';
 import { createCampaign, NEW_TEMPLATE, useApi } from './harness.ts';
 
 const api = useApi();
@@ -114,6 +122,55 @@ test('what was not read to the end is not kept', async () => {
   expect((await post(big, 'big')).status).toBe(413);
 
   expect((await post(NEW_TEMPLATE, 'big')).status).toBe(201);
+});
+
+test('a fault of ours is not kept: the same key runs again', async () => {
+  let broken = true;
+  const app = createApi({
+    ...api.deps,
+    jobs: {
+      ...api.deps.jobs,
+      async enqueueExpansion() {
+        if (broken) throw new Error('the job queue broke');
+      },
+    },
+  });
+  const campaign = await createCampaign(api);
+  const csv = { body: 'email\na@example.com\n' };
+  await api.call('POST', `/v1/campaigns/${campaign}/recipients`, csv, {
+    headers: { 'Content-Type': 'text/csv' },
+  });
+  const start = () =>
+    app.request(`/v1/campaigns/${campaign}/start`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${api.keys.send}`, 'Idempotency-Key': 'start' },
+    });
+
+  expect((await start()).status).toBe(500);
+  broken = false;
+
+  expect((await start()).status).toBe(200);
+  const again = await start();
+  expect([again.status, again.headers.get('Idempotency-Replayed')]).toEqual([200, 'true']);
+});
+
+test('only who holds the claim may prolong, finish or give it up', async () => {
+  const { sql } = api.database;
+  const name = { apiKeyId: 1n, route: 'POST /v1/x', key: 'token' };
+  const first = await claimIdempotencyKey(sql, name);
+  const second = await prolongIdempotencyKey(sql, name, first ?? '');
+  const answer = { fingerprint: new Uint8Array(32), status: 200, body: '{}' };
+
+  expect(second).not.toBe(first);
+  expect(await prolongIdempotencyKey(sql, name, first ?? '')).toBeUndefined();
+  await releaseIdempotencyKey(sql, name, first ?? '');
+  await storeAnswer(sql, name, first ?? '', answer);
+  expect(await selectAnswer(sql, name)).toBeNull();
+  await storeAnswer(sql, name, second ?? '', answer);
+  expect(await selectAnswer(sql, name)).toMatchObject({ status: 200 });
+  // Finished is finished.
+  await releaseIdempotencyKey(sql, name, second ?? '');
+  expect(await selectAnswer(sql, name)).toMatchObject({ status: 200 });
 });
 
 test.each(['', '""', 'a b', 'é', 'x'.repeat(257), `"${'x'.repeat(257)}"`, '"a', 'a"', '"a\\x"'])(

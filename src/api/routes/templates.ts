@@ -53,12 +53,9 @@ const TemplateSchema = SummarySchema.extend({
 
 const Variables = z
   .strictObject({
-    variables: z
-      .record(z.string().max(200), z.unknown())
-      .default({})
-      .openapi({ example: { name: 'Ann', month: 'March' } }),
+    variables: z.record(z.string().max(200), z.unknown()).default({}),
   })
-  .openapi('PreviewRequest');
+  .openapi('PreviewRequest', { example: { variables: { name: 'Ann', month: 'March' } } });
 
 const PreviewSchema = z
   .object({
