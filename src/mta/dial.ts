@@ -46,11 +46,14 @@ export type Dialed =
 const MAX_TRIED = 5;
 const NOWHERE: Place = { mxHost: null, mxAddress: null };
 
-/** `probe`: nothing else says that the site works, so a failing host is remembered and skipped. */
+/**
+ * `isLive`: whether there is a connection to that address already. Then it works, and only takes no
+ * more connections now; it is not remembered as failing.
+ */
 export async function dial(
   dialer: Dialer,
   domain: string,
-  probe: boolean,
+  isLive: (address: string) => boolean,
   live: LiveListener,
 ): Promise<Dialed> {
   const startedAt = dialer.now();
@@ -65,15 +68,16 @@ export async function dial(
   for (const { name, port } of route.hosts) {
     const found = await dialer.resolver.addresses(name);
     for (const address of found.ok ? found.addresses : []) {
-      const place: Place = { mxHost: name, mxAddress: `${bracketed(address)}:${port}` };
-      const known = probe ? dialer.memory.failure(hostKey(place), nowMs(dialer)) : null;
+      const place = { mxHost: name, mxAddress: `${bracketed(address)}:${port}` };
+      const used = isLive(place.mxAddress);
+      const known = used ? null : dialer.memory.failure(place.mxAddress, nowMs(dialer));
       if (known === null && tried >= MAX_TRIED) return giveUp();
       if (known === null) tried += 1;
       const end = known ?? (await tryHost(dialer, place, address, port, live));
       if ('connection' in end) return end;
       failures.push({ place, end });
-      if (probe && known === null) {
-        dialer.memory.rememberFailure(hostKey(place), end, nowMs(dialer));
+      if (!used && known === null) {
+        dialer.memory.rememberFailure(place.mxAddress, end, nowMs(dialer));
       }
     }
     if (!found.ok) {
@@ -88,12 +92,12 @@ type Tried = Extract<Dialed, { ok: true }> | SessionEnd;
 
 async function tryHost(
   dialer: Dialer,
-  place: Place,
+  place: Place & { mxAddress: string },
   address: string,
   port: number,
   live: LiveListener,
 ): Promise<Tried> {
-  const key = hostKey(place);
+  const key = place.mxAddress;
   const clear = dialer.tls === 'none' || dialer.memory.hasBrokenTls(key, nowMs(dialer));
   const attempt = (tls: 'opportunistic' | 'none'): Promise<Tried> =>
     openSession(dialer, place, address, port, tls, live);
@@ -155,10 +159,6 @@ function worst(
     startedAt,
     durationMs: nowMs(dialer) - startedAt.getTime(),
   };
-}
-
-function hostKey(place: Place): string {
-  return place.mxAddress ?? '';
 }
 
 function bracketed(address: string): string {

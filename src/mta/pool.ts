@@ -52,7 +52,10 @@ export function createPool(maxConnections: number): Pool {
       open -= 1;
       wakeWaiting();
     },
-    offer: (one) => void idle.add(one),
+    offer(one) {
+      if (waiting.length > 0) one.evict();
+      else idle.add(one);
+    },
     withdraw: (one) => void idle.delete(one),
     isContended: () => waiting.length > 0,
     open: () => open,

@@ -17,7 +17,6 @@ import { dial } from './dial.ts';
 import type { Dialed, LiveListener } from './dial.ts';
 import { failRequest, need, pull, takeBack, tellOutcome } from './request.ts';
 import type { RequestState } from './request.ts';
-import { resultOf } from './session-state.ts';
 import type { SessionEnd, Work } from './session.ts';
 import { createLink, demandOf, move, pick, retire, settle } from './site-state.ts';
 import type { Link, Site } from './site-state.ts';
@@ -175,11 +174,18 @@ function open(site: Site): void {
     return;
   }
   const link = createLink(site);
-  const probe = site.links.busy.size + site.links.closing.size === 0;
-  void dial(site.deps.dialer, site.domain, probe, listenerOf(site, link)).then((dialed) => {
+  const isLive = (address: string): boolean => hasLinkTo(site, address);
+  void dial(site.deps.dialer, site.domain, isLive, listenerOf(site, link)).then((dialed) => {
     if (dialed.ok) onReady(site, link, dialed);
     else onDialFailed(site, link, dialed.failure);
   });
+}
+
+function hasLinkTo(site: Site, address: string): boolean {
+  const { busy, idle, closing } = site.links;
+  const linked = (links: ReadonlySet<Link>): boolean =>
+    [...links].some(({ place }) => place?.mxAddress === address);
+  return linked(busy) || linked(idle) || linked(closing);
 }
 
 function onReady(site: Site, link: Link, dialed: Extract<Dialed, { ok: true }>): void {
@@ -188,8 +194,10 @@ function onReady(site: Site, link: Link, dialed: Extract<Dialed, { ok: true }>):
   link.connection = dialed.connection;
   link.place = dialed.place;
   link.maxMessages = Math.min(link.maxMessages, dialed.capabilities.limits.mailMax ?? Infinity);
-  move(site, link, 'idle');
-  if (site.deps.isClosing() && pick(site) === null) retire(site, link);
+  if (!serve(site, link)) {
+    move(site, link, 'idle');
+    if (site.deps.isClosing()) retire(site, link);
+  }
   pump(site);
 }
 
@@ -254,16 +262,20 @@ function onEnded(site: Site, link: Link, end: SessionEnd | null): void {
   if (end !== null && !link.useful) site.barren += 1;
   const { dialing, busy, idle } = site.links;
   if (end !== null && site.barren >= MAX_BARREN && dialing.size + busy.size + idle.size === 0) {
-    const now = site.deps.dialer.now();
-    fail(site, {
-      mxHost: link.place?.mxHost ?? null,
-      mxAddress: link.place?.mxAddress ?? null,
-      tls: null,
-      ...end,
-      result: resultOf(end.reply, end.failure),
-      startedAt: now,
-      durationMs: 0,
-    });
+    fail(site, barrenFailure(site, link, end));
   }
   pump(site);
+}
+
+/** Never `rejected`: that the site is unusable is our conclusion, not what the receiver said. */
+function barrenFailure(site: Site, link: Link, end: SessionEnd): SiteFailure {
+  return {
+    mxHost: link.place?.mxHost ?? null,
+    mxAddress: link.place?.mxAddress ?? null,
+    tls: null,
+    ...end,
+    result: 'deferred',
+    startedAt: site.deps.dialer.now(),
+    durationMs: 0,
+  };
 }

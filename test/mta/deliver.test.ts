@@ -203,6 +203,22 @@ describe('connections', () => {
     expect(to.ledger).toHaveLength(100);
   });
 
+  test('a full pool takes idle connections away', async () => {
+    const to = await host();
+    const engine = mtaTo(to, { maxConnections: 2, idleMs: 60_000 });
+    const started = Date.now();
+    for (let i = 0; i < 6; i += 1) {
+      await run(engine, makeOrder(1, { domain: `d${i}.test`, firstId: BigInt(i + 1) }));
+    }
+    const together = Array.from({ length: 6 }, (_, i) =>
+      makeOrder(3, { domain: `e${i}.test`, firstId: BigInt(100 + i * 10) }),
+    );
+    await run(engine, ...together);
+    expect(to.ledger).toHaveLength(24);
+    expect(to.peak()).toBeLessThanOrEqual(2);
+    expect(Date.now() - started).toBeLessThan(10_000);
+  });
+
   test('messages per connection, ours or the smaller one of LIMITS', async () => {
     for (const extensions of [ALL_EXTENSIONS, [...ALL_EXTENSIONS, 'LIMITS MAILMAX=4']]) {
       const to = await host({ extensions });
@@ -397,6 +413,27 @@ describe('where mail goes', () => {
     const order = makeOrder(2);
     await run(mtaTo(silent, { timeouts: { ...QUICK, greetingMs: 100 } }), order);
     expect(order.siteFailures).toMatchObject([{ stage: 'greeting', failure: 'reply_timeout' }]);
+  });
+
+  test('a dead best MX is not tried again for every further connection', async () => {
+    const { dns, hosts, engine } = await world();
+    let refused = 0;
+    const bad = await host({
+      host: '127.0.0.5',
+      port: hosts[0]!.port,
+      accept: () => {
+        refused += 1;
+        return false;
+      },
+    });
+    dns.add('bad.mx.test', 'A', bad.host);
+    dns.add('x.test', 'MX', { preference: 10, exchange: 'bad.mx.test' });
+    dns.add('x.test', 'MX', { preference: 20, exchange: 'a.mx.test' });
+    const order = makeOrder(60);
+    await run(engine(), order);
+    expect(tally(order)).toBe('accepted: 60');
+    expect(hosts[0]!.peak()).toBeGreaterThan(1);
+    expect(refused).toBe(1);
   });
 
   test('over IPv6', async () => {
