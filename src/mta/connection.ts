@@ -10,7 +10,8 @@
  * Fails:    never throws; whatever the socket does becomes an event of the session.
  * Why:      opportunistic TLS does not verify the certificate (RFC 7435, RFC 3207 4.1): most MX hosts
  *           have one nobody can verify, and the alternative is not a safer connection but clear text.
- *           For the same reason it takes old TLS versions and ciphers.
+ *           For the same reason it takes old TLS versions and ciphers. Mode `required` keeps out who
+ *           only listens; mode `verified` also who stands in the middle.
  */
 import { connect as connectTcp, isIP } from 'node:net';
 import type { Socket } from 'node:net';
@@ -204,7 +205,9 @@ function startTls(state: State): void {
   const secure = connectTls({
     socket: clear,
     secureContext: state.options.secureContext,
-    rejectUnauthorized: false,
+    rejectUnauthorized: state.options.session.tls === 'verified',
+    // The name the certificate must be for.
+    host: mxHost ?? state.options.address,
     ...(mxHost !== null && isIP(mxHost) === 0 ? { servername: mxHost } : {}),
   });
   state.socket = secure;

@@ -25,6 +25,7 @@ import { createResolver } from './resolver.ts';
 import { createSite } from './site-state.ts';
 import type { Site, SiteDeps } from './site-state.ts';
 import { addRequest, closeIdle } from './site.ts';
+import type { TlsMode } from './session.ts';
 import { DEFAULT_TIMEOUTS } from './timeouts.ts';
 import type { Timeouts } from './timeouts.ts';
 import type { DeliveryRequest, Mta } from './transaction.ts';
@@ -44,7 +45,8 @@ export interface MtaOptions {
   maxConnectionAgeMs?: number;
   idleMs?: number;
   timeouts?: Partial<Timeouts>;
-  tls?: { mode: 'opportunistic' | 'none' };
+  /** `ca`: trusted for mode `verified`, instead of the system's authorities. */
+  tls?: { mode: TlsMode; ca?: string | readonly string[] };
   memory?: HostMemoryOptions;
   now: Clock;
   random: Random;
@@ -107,13 +109,16 @@ function createDialer(options: MtaOptions, nowMs: () => number): Dialer {
     tls: options.tls?.mode ?? 'opportunistic',
     timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
     connectTimeoutMs,
-    secureContext: opportunisticContext(),
+    secureContext: contextFor(options.tls),
     now,
   };
 }
 
-/** Old versions and ciphers too: the other choice is clear text (RFC 7435). */
-function opportunisticContext(): SecureContext {
+function contextFor(tls: MtaOptions['tls']): SecureContext {
+  if (tls?.mode === 'required' || tls?.mode === 'verified') {
+    return createSecureContext(tls.ca === undefined ? {} : { ca: [tls.ca].flat() });
+  }
+  // Old versions and ciphers too: the other choice is clear text (RFC 7435).
   return createSecureContext({ minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' });
 }
 

@@ -2,7 +2,8 @@
  * mta/dial — finds a host of a domain that takes our connection.
  *
  * Promises: hosts in MX order, each with all its addresses, at most five connections tried. A host
- *           whose TLS fails is tried once more in clear, and remembered (host-memory.ts).
+ *           whose TLS fails is tried once more in clear, and remembered (host-memory.ts), when TLS is
+ *           opportunistic; never when it is required.
  * Fails:    with one SiteFailure that says most: a receiver's reply before silence, the best host
  *           before its backups; `rejected` only when no host left hope.
  */
@@ -14,7 +15,7 @@ import { openConnection } from './connection.ts';
 import type { Connection, ConnectionListener } from './connection.ts';
 import type { HostMemory } from './host-memory.ts';
 import type { Resolver } from './resolver.ts';
-import type { SessionEnd } from './session.ts';
+import type { SessionEnd, TlsMode } from './session.ts';
 import { resultOf } from './session-state.ts';
 import type { Timeouts } from './timeouts.ts';
 import type { SiteFailure } from './transaction.ts';
@@ -23,7 +24,7 @@ export interface Dialer {
   resolver: Resolver;
   memory: HostMemory;
   heloName: string;
-  tls: 'opportunistic' | 'none';
+  tls: TlsMode;
   timeouts: Timeouts;
   connectTimeoutMs: number;
   secureContext: SecureContext;
@@ -98,12 +99,12 @@ async function tryHost(
   live: LiveListener,
 ): Promise<Tried> {
   const key = place.mxAddress;
-  const clear = dialer.tls === 'none' || dialer.memory.hasBrokenTls(key, nowMs(dialer));
-  const attempt = (tls: 'opportunistic' | 'none'): Promise<Tried> =>
+  const attempt = (tls: TlsMode): Promise<Tried> =>
     openSession(dialer, place, address, port, tls, live);
-  if (clear) return attempt('none');
-  const first = await attempt('opportunistic');
-  if ('connection' in first || first.stage !== 'starttls') return first;
+  const mayGoClear = dialer.tls === 'opportunistic';
+  if (mayGoClear && dialer.memory.hasBrokenTls(key, nowMs(dialer))) return attempt('none');
+  const first = await attempt(dialer.tls);
+  if ('connection' in first || first.stage !== 'starttls' || !mayGoClear) return first;
   dialer.memory.rememberBrokenTls(key, nowMs(dialer));
   return attempt('none');
 }
@@ -113,7 +114,7 @@ function openSession(
   place: Place,
   address: string,
   port: number,
-  tls: 'opportunistic' | 'none',
+  tls: TlsMode,
   live: LiveListener,
 ): Promise<Tried> {
   const { heloName, timeouts, connectTimeoutMs, secureContext } = dialer;

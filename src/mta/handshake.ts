@@ -6,8 +6,8 @@
  *
  * Promises: what a receiver said in clear is forgotten when TLS begins (RFC 3207 4.2).
  * Fails:    by ending the session with the stage and the reply or observation; the caller tries the
- *           next host. A refused STARTTLS goes on in clear: TLS is opportunistic here (RFC 7435),
- *           and mail in clear is what the other choice would be.
+ *           next host. STARTTLS not offered, or refused: goes on in clear when TLS is opportunistic
+ *           (RFC 7435: mail in clear is what the other choice would be), else ends.
  */
 import { NO_CAPABILITIES, parseCapabilities } from './capabilities.ts';
 import { greetCommand } from './command.ts';
@@ -37,11 +37,11 @@ export function onHandshakeReply(
     case 'helo':
       if (!positive) return { stage: 'ehlo', reply, failure: null };
       state.capabilities = NO_CAPABILITIES;
-      open(state);
-      return null;
+      return openUnlessTlsIsMissing(state);
     case 'starttls':
       if (reply.code === 421) return { stage: 'starttls', reply, failure: null };
       if (positive) beginTls(state);
+      else if (demandsTls(state)) return { stage: 'starttls', reply, failure: null };
       else open(state);
       return null;
   }
@@ -61,16 +61,25 @@ function greet(state: SessionState, verb: 'EHLO' | 'HELO'): void {
   expect(state, { kind });
 }
 
-function afterEhlo(state: SessionState, lines: readonly string[]): null {
+function afterEhlo(state: SessionState, lines: readonly string[]): SessionEnd | null {
   state.capabilities = parseCapabilities(lines);
-  const wanted = state.options.tls === 'opportunistic' && state.tls === null;
-  if (wanted && state.capabilities.startTls) {
-    state.phase = 'starttls';
-    write(state, 'STARTTLS\r\n');
-    expect(state, { kind: 'starttls' });
-  } else {
-    open(state);
+  const wanted = state.options.tls !== 'none' && state.tls === null;
+  if (!wanted || !state.capabilities.startTls) return openUnlessTlsIsMissing(state);
+  state.phase = 'starttls';
+  write(state, 'STARTTLS\r\n');
+  expect(state, { kind: 'starttls' });
+  return null;
+}
+
+function demandsTls(state: SessionState): boolean {
+  return state.options.tls === 'required' || state.options.tls === 'verified';
+}
+
+function openUnlessTlsIsMissing(state: SessionState): SessionEnd | null {
+  if (demandsTls(state) && state.tls === null) {
+    return { stage: 'starttls', reply: null, failure: 'tls_failed' };
   }
+  open(state);
   return null;
 }
 

@@ -25,10 +25,15 @@ export interface Work {
   readonly attempts: number;
 }
 
+/**
+ * `none`: not asked for, or known to be broken at this host. `opportunistic`: used when offered.
+ * `required`: no mail without it. `verified`: nor without a certificate for the host's name.
+ */
+export type TlsMode = 'none' | 'opportunistic' | 'required' | 'verified';
+
 export interface SessionOptions {
   heloName: string;
-  /** `none`: not asked for, or known to be broken at this host. */
-  tls: 'opportunistic' | 'none';
+  tls: TlsMode;
   timeouts: Timeouts;
   mxHost: string | null;
   mxAddress: string | null;

@@ -31,7 +31,7 @@ import type {
 } from './session-state.ts';
 import type { Timeouts } from './timeouts.ts';
 
-export type { SessionAction, SessionEnd, SessionOptions, Work } from './session-state.ts';
+export type { SessionAction, SessionEnd, SessionOptions, TlsMode, Work } from './session-state.ts';
 
 export type SessionEvent =
   | { type: 'bytes'; bytes: Uint8Array }

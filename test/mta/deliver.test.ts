@@ -7,7 +7,7 @@ import { isBalanced, makeMta, makeOrder, QUICK, tally } from './orders.ts';
 import type { Order } from './orders.ts';
 import { ALL_EXTENSIONS } from './receiver.ts';
 import type { Answer, Asked, Script } from './receiver.ts';
-import { selfSigned, startSmtpHost } from './smtp-host.ts';
+import { certificateFor, selfSigned, startSmtpHost } from './smtp-host.ts';
 import type { SmtpHost, SmtpHostOptions } from './smtp-host.ts';
 
 const cleanups: (() => Promise<void>)[] = [];
@@ -477,6 +477,49 @@ describe('TLS', () => {
     shiftMs = 3 * 86_400_000 + 1;
     await run(engine, makeOrder(1));
     expect(attempts()).toBe(2);
+  });
+
+  test('required: never in clear, certificate unverified', async () => {
+    const good = await host({ tls: await selfSigned() });
+    const order = makeOrder(2);
+    await run(mtaTo(good, { tls: { mode: 'required' } }), order);
+    expect(tally(order)).toBe('accepted: 2');
+    for (const tls of [undefined, 'broken'] as const) {
+      const bad = await host(tls === undefined ? {} : { tls });
+      const refused = makeOrder(2);
+      await run(mtaTo(bad, { tls: { mode: 'required' } }), refused);
+      expect(refused.siteFailures).toMatchObject([{ stage: 'starttls', failure: 'tls_failed' }]);
+      expect(bad.transcripts.flat().join()).not.toContain('MAIL');
+    }
+  });
+
+  test('verified: the certificate must be for the MX host, from an authority we trust', async () => {
+    const { context, ca } = await certificateFor('mx.test');
+    const to = await host({ host: '127.0.0.2', tls: context });
+    const dns = await startDnsServer();
+    cleanups.push(() => dns.close());
+    dns.add('x.test', 'MX', { preference: 1, exchange: 'mx.test' });
+    dns.add('y.test', 'MX', { preference: 1, exchange: 'other.test' });
+    dns.add('mx.test', 'A', to.host);
+    dns.add('other.test', 'A', to.host);
+    const engine = (trusted?: string): Mta =>
+      mta({
+        dnsServer: dns,
+        smtpPort: to.port,
+        tls: { mode: 'verified', ...(trusted === undefined ? {} : { ca: trusted }) },
+      });
+    const good = makeOrder(1);
+    await run(engine(ca), good);
+    expect(tally(good)).toBe('accepted: 1');
+    for (const [one, domain] of [
+      [engine(), 'x.test'],
+      [engine(ca), 'y.test'],
+    ] as const) {
+      const refused = makeOrder(1, { domain });
+      await run(one, refused);
+      expect(refused.siteFailures).toMatchObject([{ failure: 'tls_failed' }]);
+    }
+    expect(to.ledger).toHaveLength(1);
   });
 
   test('commands injected before TLS are not believed', async () => {

@@ -2,7 +2,7 @@
  * test/mta/session-driver — a session and a receiver wired back to back, without sockets or clocks.
  */
 import { createSession } from '../../src/mta/session.ts';
-import type { Session, SessionAction, SessionEvent, Work } from '../../src/mta/session.ts';
+import type { Session, SessionAction, SessionEvent, TlsMode, Work } from '../../src/mta/session.ts';
 import type { RecipientOutcome } from '../../src/mta/outcome.ts';
 import { DEFAULT_TIMEOUTS } from '../../src/mta/timeouts.ts';
 import { ALL_EXTENSIONS, Receiver } from './receiver.ts';
@@ -39,7 +39,7 @@ export function makeWork(
 export interface DriverOptions {
   extensions?: readonly string[];
   script?: Script;
-  tls?: 'opportunistic' | 'none';
+  tls?: TlsMode;
   /** Marks are given at once unless false. */
   mark?: boolean;
 }

@@ -98,6 +98,23 @@ describe('STARTTLS', () => {
     expect(driver.outcomes()[0]).toMatchObject({ result: 'accepted', tls: null });
   });
 
+  test.each<[string, readonly string[], Script, unknown]>([
+    ['not offered', ALL_EXTENSIONS, () => undefined, { stage: 'starttls', failure: 'tls_failed' }],
+    ['HELO only', [], on('EHLO', '502 no'), { stage: 'starttls', failure: 'tls_failed' }],
+    ['refused', extensions, on('STARTTLS', '454 no'), { stage: 'starttls', reply: { code: 454 } }],
+  ])('required, and %s: no mail', (_name, offered, script, end) => {
+    for (const tls of ['required', 'verified'] as const) {
+      const driver = new Driver({ extensions: offered, script, tls }).connect();
+      expect(driver.actions.at(-1)).toMatchObject({ type: 'end', end });
+      expect(driver.has('ready')).toBe(false);
+    }
+  });
+
+  test('required, and given', () => {
+    const driver = new Driver({ extensions, tls: 'required' }).connect().send(one());
+    expect(driver.outcomes()[0]).toMatchObject({ result: 'accepted', tls: 'TLSv1.3 TEST' });
+  });
+
   test('capabilities of the clear part are forgotten', () => {
     const script: Script = ({ verb, tls }) => (verb === 'EHLO' && tls ? '250 mx.test' : undefined);
     const driver = new Driver({ extensions, script }).connect().send(one());

@@ -112,12 +112,22 @@ function converse(raw: Socket, options: SmtpHostOptions, ledger: Received[]): st
   return receiver.transcript;
 }
 
-let certificate: Promise<SecureContext> | null = null;
-
 /** A certificate nobody can verify, as most MX hosts have. */
-export function selfSigned(): Promise<SecureContext> {
-  certificate ??= generate([{ name: 'commonName', value: 'mx.test' }], { keySize: 2048 }).then(
-    (pems) => createSecureContext({ key: pems.private, cert: pems.cert }),
-  );
-  return certificate;
+export async function selfSigned(): Promise<SecureContext> {
+  return (await certificateFor('mx.test')).context;
+}
+
+/** Its own authority: `ca` verifies it. */
+export async function certificateFor(
+  name: string,
+): Promise<{ context: SecureContext; ca: string }> {
+  const attributes = [{ name: 'commonName', value: name }];
+  const pems = await generate(attributes, {
+    keySize: 2048,
+    extensions: [
+      { name: 'basicConstraints', cA: true },
+      { name: 'subjectAltName', altNames: [{ type: 2, value: name }] },
+    ],
+  });
+  return { context: createSecureContext({ key: pems.private, cert: pems.cert }), ca: pems.cert };
 }
