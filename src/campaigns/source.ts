@@ -67,7 +67,7 @@ interface Opened {
   content: CompiledContent;
   /** The same for all: From, MIME-Version, Content-Type, Feedback-ID. */
   headers: string;
-  signer: Signer | null;
+  signer: Signer;
   ring: KeyRing;
   now: () => Date;
 }
@@ -97,8 +97,8 @@ async function load(
   };
 }
 
-function signerOf(deps: SourceDeps, domain: string, keys: readonly DkimKeyRow[]): Signer | null {
-  if (keys.length === 0) return null;
+function signerOf(deps: SourceDeps, domain: string, keys: readonly DkimKeyRow[]): Signer {
+  invariant(keys.length > 0, `${domain} has an active DKIM key`);
   return createSigner({
     domain,
     keys: keys.map((key): DkimKey => {
@@ -191,10 +191,10 @@ async function finish(opened: Opened, particulars: Particulars): Promise<Rendere
         `X-Volley-Trace: ${particulars.trace}\r\n`,
       'latin1',
     );
-    const signature = signer === null ? [] : [await signer.signHeaders(headers, hash)];
+    const signature = await signer.signHeaders(headers, hash);
     return {
       ok: true,
-      message: Buffer.concat([...signature, headers, CRLF, bytes]),
+      message: Buffer.concat([signature, headers, CRLF, bytes]),
       envelopeSender: bounceAddress(particulars.bounce, campaign.bounceDomain),
       envelopeId: particulars.envelopeId,
     };

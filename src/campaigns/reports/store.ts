@@ -60,7 +60,7 @@ export async function selectDomains(db: Db, campaignId: bigint, top: number): Pr
       sum(cancelled) as cancelled, sum(ambiguous) as ambiguous, sum(deferred) as deferred,
       sum(late_bounced) as late_bounced
     from ranked
-    group by case when rank <= ${top} then domain end
+    group by 1
     order by min(rank)`;
 }
 

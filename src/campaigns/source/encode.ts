@@ -18,10 +18,17 @@ const DOT = 0x2e;
 const HEX = Buffer.from('0123456789ABCDEF', 'latin1');
 /** 76 with the `=` of a soft line break. */
 const MAX_COLUMN = 75;
-/** 1 where a byte may stand for itself. */
-const LITERAL = Uint8Array.from({ length: 256 }, (_, byte) =>
-  byte === TAB || (byte >= SPACE && byte <= 0x7e && byte !== EQUALS) ? 1 : 0,
-);
+
+/** How a byte may stand: never as it is, anywhere, not at the end of a line, not at its beginning. */
+const ESCAPED = 0;
+const ANYWHERE = 1;
+const NOT_LAST = 2;
+const NOT_FIRST = 3;
+const PLACE = Uint8Array.from({ length: 256 }, (_, byte) => {
+  if (byte === SPACE || byte === TAB) return NOT_LAST;
+  if (byte === HYPHEN || byte === DOT) return NOT_FIRST;
+  return byte > SPACE && byte <= 0x7e && byte !== EQUALS ? ANYWHERE : ESCAPED;
+});
 
 /** Quoted-printable while most of the text stays readable; base64 for text that is mostly not ASCII. */
 export function chooseEncoding(samples: readonly string[]): TransferEncoding {
@@ -49,7 +56,14 @@ function quotedPrintable(source: Buffer): Buffer {
   let column = 0;
   for (let i = 0; i < source.length; i += 1) {
     const byte = source[i] ?? 0;
-    const ends = i + 1 >= source.length || (source[i + 1] === CR && source[i + 2] === LF);
+    const place = PLACE[byte];
+    // The way of nine bytes in ten.
+    if (place === ANYWHERE && column < MAX_COLUMN) {
+      target[length] = byte;
+      length += 1;
+      column += 1;
+      continue;
+    }
     if (byte === CR && source[i + 1] === LF) {
       target[length] = CR;
       target[length + 1] = LF;
@@ -58,16 +72,16 @@ function quotedPrintable(source: Buffer): Buffer {
       i += 1;
       continue;
     }
-    const blankAtEnd = ends && (byte === SPACE || byte === TAB);
-    const literal = LITERAL[byte] === 1 && !blankAtEnd;
-    if (column + (literal ? 1 : 3) > MAX_COLUMN) {
+    const last = i + 1 === source.length || (source[i + 1] === CR && source[i + 2] === LF);
+    const mayStand = place !== ESCAPED && !(place === NOT_LAST && last);
+    if (column + (mayStand ? 1 : 3) > MAX_COLUMN) {
       target[length] = EQUALS;
       target[length + 1] = CR;
       target[length + 2] = LF;
       length += 3;
       column = 0;
     }
-    if (literal && (column > 0 || (byte !== HYPHEN && byte !== DOT))) {
+    if (mayStand && !(place === NOT_FIRST && column === 0)) {
       target[length] = byte;
       length += 1;
       column += 1;

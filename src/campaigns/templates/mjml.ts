@@ -32,7 +32,7 @@ export async function compileMjml(source: string): Promise<MjmlResult> {
     const [result] = (await once(worker, 'message', {
       signal: AbortSignal.timeout(TIME_LIMIT_MS),
     })) as [MjmlResult];
-    return result;
+    return result.ok ? { ok: true, html: withoutIndentation(result.html) } : result;
   } catch (error) {
     const reason =
       error instanceof Error && error.name === 'AbortError'
@@ -47,4 +47,10 @@ export async function compileMjml(source: string): Promise<MjmlResult> {
 function lineOf(source: string, pattern: RegExp): number | null {
   const at = source.search(pattern);
   return at < 0 ? null : source.slice(0, at).split('\n').length;
+}
+
+/** A fifth of what MJML writes is indentation; every mail would carry it. Kept where it can show. */
+function withoutIndentation(html: string): string {
+  if (/<(?:pre|textarea)\b|white-space\s*:\s*(?:pre|break-spaces)/i.test(html)) return html;
+  return html.replace(/\n\s+/g, '\n').trim();
 }

@@ -14,9 +14,23 @@ export function plainTextOf(html: string): string {
     limits: { maxInputLength: 4 * 1024 * 1024, maxDepth: 200 },
     selectors: [
       ...HEADINGS.map((selector) => ({ selector, options: { uppercase: false } })),
+      // Cells of a row on one line, apart; most tables of mails are layout.
+      ...['td', 'th'].map((selector) => ({
+        selector,
+        format: 'inlineSurround',
+        options: { suffix: ' ' },
+      })),
+      {
+        selector: 'tr',
+        format: 'block',
+        options: { leadingLineBreaks: 1, trailingLineBreaks: 1 },
+      },
       { selector: 'img', format: 'skip' },
       { selector: 'a', options: { hideLinkHrefIfSameAsText: true, ignoreHref: false } },
     ],
   });
-  return `${text.trim()}\n`;
+  return `${text
+    .replace(/[ \t]+$/gm, '')
+    .replace(/\n{3,}/g, '\n\n')
+    .trim()}\n`;
 }
