@@ -214,7 +214,7 @@ test('a client that goes away leaves nothing, and the campaign free', async () =
   for (let i = 0; i < 20_000; i += 1) sent.write(`gone${i}@example.com\n`);
   await vi.waitFor(async () => {
     const rows = await api.database.sql`select from pg_stat_activity
-      where datname = current_database() and query ilike 'copy%' and state = 'active'`;
+      where datname = current_database() and backend_type = 'client backend' and query ilike 'copy%' and state = 'active'`;
     expect(rows.length).toBe(1);
   });
 
@@ -245,7 +245,7 @@ test('a Content-Length that was not kept leaves nothing', async () => {
 
   await vi.waitFor(async () => {
     const rows = await api.database.sql`select from pg_stat_activity
-      where datname = current_database() and xact_start is not null and pid <> pg_backend_pid()`;
+      where datname = current_database() and backend_type = 'client backend' and xact_start is not null and pid <> pg_backend_pid()`;
     expect(rows.length).toBe(0);
   });
   expect(await recipientRows()).toBe(before);

@@ -50,7 +50,7 @@ async function importsRun(count = 1): Promise<void> {
   await vi.waitFor(async () => {
     const [row] = await api.database.sql<{ n: number }[]>`
       select count(*)::int as n from pg_stat_activity
-      where datname = current_database() and xact_start is not null and pid <> pg_backend_pid()`;
+      where datname = current_database() and backend_type = 'client backend' and xact_start is not null and pid <> pg_backend_pid()`;
     expect(row?.n).toBe(count);
   });
 }
@@ -151,7 +151,7 @@ test('an export nobody reads ends, and gives its slot and its cursor back', asyn
     async () => {
       const [row] = await sql<{ n: number }[]>`
         select count(*)::int as n from pg_stat_activity
-        where datname = current_database() and state <> 'idle' and pid <> pg_backend_pid()`;
+        where datname = current_database() and backend_type = 'client backend' and state <> 'idle' and pid <> pg_backend_pid()`;
       expect(row?.n).toBe(0);
     },
     { timeout: 10_000 },
