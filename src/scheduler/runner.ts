@@ -80,6 +80,10 @@ class RunningBatch implements BatchRun {
   readonly #batch: Batch;
   readonly #campaign: CampaignInWork;
   readonly #roster: Roster;
+  /** Of those on the wire: settled when the write-ahead mark is, one way or the other. */
+  readonly #marks = new Map<bigint, Promise<unknown>>();
+  /** Outcomes that wait for their mark. */
+  readonly #held = new Set<Promise<unknown>>();
   /** Set while the suppressions are looked at again. */
   #recheck: Promise<void> | null = null;
   #drained = false;
@@ -132,6 +136,7 @@ class RunningBatch implements BatchRun {
       // Given back at once it would be claimed at once, and fail at once.
       await sleep(BROKEN_OFF_MS);
     }
+    await Promise.all(this.#held);
     await this.#deps.recorder.settle(this.#batch.id);
   }
 
@@ -169,8 +174,8 @@ class RunningBatch implements BatchRun {
     const marked = this.#deps.recorder.mark(
       group.map(({ deliveryId }) => ({ deliveryId, batchId })),
     );
-    // The mta may never need it (refused at RCPT); a rejection is then nobody's.
-    marked.catch(() => undefined);
+    const settled = marked.catch(() => undefined);
+    for (const { deliveryId } of group) this.#marks.set(deliveryId, settled);
     return {
       envelopeSender: rendered.envelopeSender,
       envelopeId: rendered.envelopeId,
@@ -188,7 +193,21 @@ class RunningBatch implements BatchRun {
 
   #onOutcome(outcome: RecipientOutcome): void {
     if (isTransactionFull(outcome) && this.#roster.splitAfter(outcome.recipientId)) return;
-    for (const row of this.#roster.closeIds([outcome.recipientId])) this.#settleRow(row, outcome);
+    for (const row of this.#roster.closeIds([outcome.recipientId])) this.#afterMark(row, outcome);
+  }
+
+  /**
+   * A refusal at RCPT can be faster than the mark that was asked for at MAIL. Recorded before it, the
+   * mark would come last and the delivery stay `sending` for ever.
+   */
+  #afterMark(row: QueuedRecipient, outcome: SiteFailure): void {
+    const mark = this.#marks.get(row.deliveryId) ?? Promise.resolve();
+    this.#marks.delete(row.deliveryId);
+    const held = mark.then(() => {
+      this.#settleRow(row, outcome);
+      this.#held.delete(held);
+    });
+    this.#held.add(held);
   }
 
   #onSiteFailure(failure: SiteFailure): void {

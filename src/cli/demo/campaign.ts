@@ -22,7 +22,7 @@ export interface DemoReport {
     late_bounced: number;
     closes: boolean;
   };
-  by_class: { class: string; count: number }[];
+  by_class: { class: string; count: number; deferred: number }[];
   by_kind: { deferred: number };
 }
 

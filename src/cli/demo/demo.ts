@@ -142,8 +142,8 @@ function printReport(report: DemoReport): void {
   print('');
   print(formatTable(['REPORT', ''], balanceRows(report.balance)));
   print(`  of the accepted, bounced later: ${report.balance.late_bounced}\n`);
-  const classes = report.by_class.map((row) => [row.class, row.count]);
-  print(formatTable(['FAILURES BY CLASS', ''], classes));
+  const classes = report.by_class.map((row) => [row.class, row.count, row.deferred]);
+  print(formatTable(['WHY', 'LOST', 'TRIED AGAIN'], classes));
   print('');
 }
 
