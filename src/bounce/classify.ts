@@ -5,8 +5,8 @@
  * digits. QQ's `550 Ip frequency limited` is a throttle although it is a 5xx.
  *
  * Promises: pure and total: every text gets a verdict, `unknown` when nothing fits.
- *           `permanent` is never true for what a later attempt or a repair at our side can heal
- *           (RECOVERABLE), unless a rule says so.
+ *           `permanent` is never true for a 4xx, nor for what a later attempt heals (RECOVERABLE),
+ *           unless a rule says so of a 5xx.
  * Never:    decides about suppression (policy.ts does, from `fault` of the class).
  * See:      rules/ (the data), rules/enhanced.ts, docs/bounces.md.
  */
@@ -73,7 +73,10 @@ function byRule(rule: Rule, codes: Codes, stage: string | null): Verdict {
   const name = late === null ? rule.class : 'blocked_by_recipient';
   return {
     class: name,
-    permanent: rule.permanent ?? permanentByCodes(name, codes),
+    permanent:
+      rule.permanent === null
+        ? permanentByCodes(name, codes)
+        : rule.permanent && !isTransient(codes),
     rule: late === null ? rule.id : `${rule.id}/${late}`,
   };
 }
@@ -110,10 +113,12 @@ function withCodes(codes: Codes, text: string): string {
 }
 
 function permanentByCodes(name: BounceClass, codes: Codes): boolean {
-  if (RECOVERABLE.has(name)) return false;
-  if (codes.code !== null) return codes.code >= 500;
-  if (codes.enhanced !== null) return codes.enhanced.startsWith('5');
-  return true;
+  return !RECOVERABLE.has(name) && !isTransient(codes);
+}
+
+/** A 4xx is never final, whatever a rule says: the receiver asks to try again. */
+function isTransient({ code, enhanced }: Codes): boolean {
+  return code === null ? (enhanced?.startsWith('4') ?? false) : code < 500;
 }
 
 function byEnhanced(codes: Codes): Verdict | null {

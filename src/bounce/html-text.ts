@@ -3,7 +3,7 @@
  *
  * Promises: linear in the input, no parser state; never throws. Good for finding addresses and
  *           reasons, not for showing.
- * Why:      html-to-text needs 5-10 ms for the 60 KB reports of some providers; this needs 0.3 ms.
+ * Why:      html-to-text needs 3.8 ms for the 58 KB report of one provider; this needs 0.2 ms.
  */
 const NAMED: Readonly<Record<string, string>> = {
   amp: '&',

@@ -98,6 +98,12 @@ describe('classify', () => {
 
   it('is final only when it is: a 4xx is not, a full mailbox is not', () => {
     expect(classify(reply('450 4.1.1 User unknown')).permanent).toBe(false);
+    expect(classify(reply('450 4.1.2 <a@b.example>: Host or domain name not found'))).toMatchObject(
+      {
+        class: 'bad_domain',
+        permanent: false,
+      },
+    );
     expect(classify(reply('550 5.1.1 User unknown')).permanent).toBe(true);
     expect(classify(reply('552 5.2.2 mailbox is full')).permanent).toBe(false);
     expect(classify(reply('User unknown')).permanent).toBe(true);

@@ -61,6 +61,15 @@ function faultsOf(rule: Rule): string[] {
 
 /** Steps per starting character that one alternative may cost; 4,096 starts x 1,000 = a few ms. */
 const MAX_COST = 1_000;
+/** An endless repetition of a narrow class (`\\S+`) ends with the word. */
+const WORD = 9;
+
+interface Group {
+  /** What the dearest alternative so far costs, and the one that is being read. */
+  dearest: number;
+  cost: number;
+  repeats: boolean;
+}
 
 /**
  * No group that holds a variable repetition may be repeated, no look-around, no back reference; and
@@ -68,34 +77,45 @@ const MAX_COST = 1_000;
  * `.*` is not.
  */
 export function isLinear(source: string): boolean {
-  const groups: boolean[] = [];
-  let closed = false;
-  let cost = 1;
+  const outer: Group = { dearest: 1, cost: 1, repeats: false };
+  const groups: Group[] = [outer];
+  let closedRepeats = false;
   let wide = false;
   for (const token of regexTokens(source)) {
+    const group = groups.at(-1) ?? outer;
     if (/^\\(?:[1-9]|k)|^\(\?(?!:)/.test(token)) return false;
     const most = mostRepeats(token, wide);
     if (most !== null) {
-      if (closed && token !== '?') return false;
-      cost *= most + 1;
-      if (cost > MAX_COST) return false;
-      if (!/^\?$|^\{\d+\}$/.test(token)) groups[groups.length - 1] = true;
+      if (closedRepeats && token !== '?') return false;
+      group.cost *= most + 1;
+      if (!/^\?$|^\{\d+\}$/.test(token)) group.repeats = true;
     }
-    if (token === '|' && groups.length === 0) cost = 1;
-    closed = false;
-    wide = token === '.' || /^\[\^/.test(token);
-    if (token.startsWith('(')) groups.push(false);
+    closedRepeats = false;
+    wide = token === '.' || token.startsWith('[^');
+    if (token === '|') endAlternative(group);
+    if (token.startsWith('(')) groups.push({ dearest: 1, cost: 1, repeats: false });
     if (token !== ')') continue;
-    closed = groups.pop() ?? false;
-    if (closed && groups.length > 0) groups[groups.length - 1] = true;
+    const closed = groups.length > 1 ? groups.pop() : undefined;
+    const around = groups.at(-1) ?? outer;
+    if (closed === undefined) continue;
+    endAlternative(closed);
+    around.cost *= closed.dearest;
+    around.repeats ||= closed.repeats;
+    closedRepeats = closed.repeats;
   }
-  return true;
+  endAlternative(outer);
+  return outer.dearest <= MAX_COST;
+}
+
+function endAlternative(group: Group): void {
+  group.dearest = Math.max(group.dearest, group.cost);
+  group.cost = 1;
 }
 
 /** How often a quantifier repeats at most; null when the token is none. */
 function mostRepeats(token: string, wide: boolean): number | null {
   if (token === '?') return 0;
-  if (token === '*' || token === '+' || /^\{\d+,\}$/.test(token)) return wide ? MAX_COST : 9;
+  if (token === '*' || token === '+' || /^\{\d+,\}$/.test(token)) return wide ? MAX_COST : WORD;
   const bounds = /^\{(\d+)(?:,(\d+))?\}$/.exec(token);
   if (bounds === null) return null;
   return bounds[2] === undefined ? 0 : Number(bounds[2]) - Number(bounds[1]);

@@ -45,14 +45,24 @@ const FULL: readonly RuleRow[] = [
 
 const INACTIVE: readonly RuleRow[] = [
   {
+    id: 'temporarily-inactive',
+    class: 'inactive',
+    permanent: false,
+    pattern:
+      /(?:user|account|mail ?box|recipient|address)\b.{0,60}temporar\w{1,3} (?:disabled|deactivated|suspended|locked|inactive|blocked|restricted|closed|on hold)/,
+    evidence: '550 5.2.1 This mailbox is temporarily disabled',
+    counter: '550 5.2.1 This mailbox is disabled',
+    source: 'RFC 3463 3.3 (X.2.1)',
+  },
+  {
     id: 'inactive',
     class: 'inactive',
     permanent: true,
     pattern:
-      /(?:user|account|mail ?box|recipient|address|customer|status)(?:\(s\))?s?(?: \S{1,80})?(?: status| account| has been| is| was| are| currently| now| with){0,3} (?:disabled|deactivated|inactive|suspended|frozen|locked|expired|closed|cancell?ed|discontinued|terminated|on hold|not active|not activated|blocked|restricted|abandoned|dormant|stopped|hangup)/,
+      /(?:user|account|mail ?box|recipient|address|customer|status)(?:\(s\))?s?(?: \S{1,80})?(?: status| account| has been| has| is| was| are| currently| now){0,3} (?:disabled|deactivated|inactive|suspended|frozen|discontinued|terminated|abandoned|not active|not activated)|(?:user|account|mail ?box|recipient|address|customer|status)(?:\(s\))?s?(?: \S+@\S+| ["'([<]\S+)?(?: status| account| has been| has| is| was| are| currently| now){0,3} (?:locked|expired|closed|cancell?ed|on hold|blocked|restricted|dormant|stopped|hangup)|>:? (?:recipient address rejected: )?on hold/,
     evidence: '550 5.2.1 <user@example.com>: Recipient address rejected: account is disabled',
     counter: '550 5.7.1 Your host is disabled by policy',
-    source: 'RFC 3463 3.3 (X.2.1), RFC 7505 (525 5.7.13)',
+    source: 'RFC 3463 3.3 (X.2.1), RFC 7504 (525 5.7.13)',
   },
   {
     id: 'inactive-noun',

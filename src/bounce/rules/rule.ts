@@ -17,7 +17,7 @@ export interface Rule {
   /** Tried on the lower-cased text, codes included. */
   pattern: RegExp;
   class: BounceClass;
-  /** Null: as the codes say (5 = permanent), except for classes that a later attempt can heal. */
+  /** False: not final although it is a 5xx. Null: as the class says. A 4xx is never final. */
   permanent: boolean | null;
   /** A whole reply this rule was written for. */
   evidence: string;
