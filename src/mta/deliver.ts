@@ -22,8 +22,8 @@ import type { HostMemoryOptions } from './host-memory.ts';
 import { createPool } from './pool.ts';
 import { createRequest, failRequest } from './request.ts';
 import { createResolver } from './resolver.ts';
-import { createSite } from './site-state.ts';
-import type { Site, SiteDeps } from './site-state.ts';
+import { createSite, describeSite } from './site-state.ts';
+import type { Site, SiteDeps, SiteSnapshot } from './site-state.ts';
 import { addRequest, closeIdle } from './site.ts';
 import type { TlsMode } from './session.ts';
 import { DEFAULT_TIMEOUTS } from './timeouts.ts';
@@ -63,7 +63,12 @@ interface State {
   closed: Promise<void> | null;
 }
 
-export function createMta(options: MtaOptions): Mta {
+export interface MtaEngine extends Mta {
+  /** Sites that have requests or connections now. */
+  sites(): SiteSnapshot[];
+}
+
+export function createMta(options: MtaOptions): MtaEngine {
   const nowMs = (): number => options.now().getTime();
   const pool = createPool(options.maxConnections);
   const state: State = {
@@ -89,6 +94,7 @@ export function createMta(options: MtaOptions): Mta {
     deliver: (request) => deliver(state, options, request),
     openConnections: () => pool.open(),
     close: () => close(state),
+    sites: () => [...state.sites.values()].map(describeSite),
   };
 }
 

@@ -5,7 +5,8 @@
  *
  * Promises: a host that could not be used is not tried again for a minute, so that a thousand
  *           messages for it cost one probe. A host whose TLS is broken is spoken to in clear for three
- *           days (only opportunistic TLS asks). A site's recipient limit is kept for a day.
+ *           days (only opportunistic TLS asks). How many recipients a site takes in a transaction is
+ *           kept for a day, how many messages on a connection for an hour.
  *           Bounded: 10,000 entries of each kind, the oldest goes first. Losing it is harmless.
  */
 import type { SessionEnd } from './session.ts';
@@ -17,12 +18,15 @@ export interface HostMemory {
   rememberBrokenTls(host: string, nowMs: number): void;
   maxRecipients(domain: string, nowMs: number): number | null;
   rememberMaxRecipients(domain: string, count: number, nowMs: number): void;
+  maxMessages(domain: string, nowMs: number): number | null;
+  rememberMaxMessages(domain: string, count: number, nowMs: number): void;
 }
 
 export interface HostMemoryOptions {
   failureMs?: number;
   brokenTlsMs?: number;
   maxRecipientsMs?: number;
+  maxMessagesMs?: number;
 }
 
 const MAX_ENTRIES = 10_000;
@@ -30,14 +34,17 @@ const MAX_ENTRIES = 10_000;
 export function createHostMemory(options: HostMemoryOptions = {}): HostMemory {
   const failures = createStore<SessionEnd>(options.failureMs ?? 60_000);
   const brokenTls = createStore<true>(options.brokenTlsMs ?? 3 * 86_400_000);
-  const limits = createStore<number>(options.maxRecipientsMs ?? 86_400_000);
+  const recipients = createStore<number>(options.maxRecipientsMs ?? 86_400_000);
+  const messages = createStore<number>(options.maxMessagesMs ?? 3_600_000);
   return {
     failure: (host, nowMs) => failures.get(host, nowMs),
     rememberFailure: (host, end, nowMs) => failures.set(host, end, nowMs),
     hasBrokenTls: (host, nowMs) => brokenTls.get(host, nowMs) !== null,
     rememberBrokenTls: (host, nowMs) => brokenTls.set(host, true, nowMs),
-    maxRecipients: (domain, nowMs) => limits.get(domain, nowMs),
-    rememberMaxRecipients: (domain, count, nowMs) => limits.set(domain, count, nowMs),
+    maxRecipients: (domain, nowMs) => recipients.get(domain, nowMs),
+    rememberMaxRecipients: (domain, count, nowMs) => recipients.set(domain, count, nowMs),
+    maxMessages: (domain, nowMs) => messages.get(domain, nowMs),
+    rememberMaxMessages: (domain, count, nowMs) => messages.set(domain, count, nowMs),
   };
 }
 

@@ -45,6 +45,8 @@ export interface Link {
   /** Works given to it so far. */
   given: number;
   maxMessages: number;
+  /** Works whose dot was answered. */
+  finished: number;
   /** The receiver has said something about a recipient. */
   useful: boolean;
   retireAtMs: number;
@@ -66,6 +68,8 @@ export interface Site {
   growAfterMs: number;
   /** Connections in a row that broke without serving anything. */
   barren: number;
+  /** After how many messages the last connection was worn out. */
+  wornAfter: number;
 }
 
 export function createSite(domain: string, deps: SiteDeps): Site {
@@ -78,6 +82,7 @@ export function createSite(domain: string, deps: SiteDeps): Site {
     waitsForPool: false,
     growAfterMs: 0,
     barren: 0,
+    wornAfter: 0,
   };
 }
 
@@ -112,6 +117,7 @@ export function createLink(site: Site): Link {
     works: new Map(),
     pulling: false,
     given: 0,
+    finished: 0,
     useful: false,
     maxMessages: limits.maxMessagesPerConnection,
     retireAtMs: nowMs() + limits.maxAgeMs * (0.9 + random() / 5),
@@ -147,6 +153,33 @@ export function demandOf(site: Site): [number, number] {
     waiting += request.backlog.length;
   }
   return [room, waiting];
+}
+
+/** For people who ask what a site is doing. */
+export interface SiteSnapshot {
+  domain: string;
+  requests: number;
+  connections: Record<LinkState, number>;
+  /** Learned; null when no limit was met. */
+  maxRecipients: number | null;
+  maxMessages: number | null;
+}
+
+export function describeSite(site: Site): SiteSnapshot {
+  const { dialing, busy, idle, closing } = site.links;
+  const { dialer, nowMs } = site.deps;
+  return {
+    domain: site.domain,
+    requests: site.requests.size,
+    connections: {
+      dialing: dialing.size,
+      busy: busy.size,
+      idle: idle.size,
+      closing: closing.size,
+    },
+    maxRecipients: dialer.memory.maxRecipients(site.domain, nowMs()),
+    maxMessages: dialer.memory.maxMessages(site.domain, nowMs()),
+  };
 }
 
 /** Ends the requests that are over. */

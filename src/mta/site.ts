@@ -193,7 +193,12 @@ function onReady(site: Site, link: Link, dialed: Extract<Dialed, { ok: true }>):
   if (link.state !== 'dialing') return;
   link.connection = dialed.connection;
   link.place = dialed.place;
-  link.maxMessages = Math.min(link.maxMessages, dialed.capabilities.limits.mailMax ?? Infinity);
+  const { dialer, nowMs } = site.deps;
+  link.maxMessages = Math.min(
+    link.maxMessages,
+    dialed.capabilities.limits.mailMax ?? Infinity,
+    dialer.memory.maxMessages(site.domain, nowMs()) ?? Infinity,
+  );
   if (!serve(site, link)) {
     move(site, link, 'idle');
     if (site.deps.isClosing()) retire(site, link);
@@ -229,6 +234,7 @@ function listenerOf(site: Site, link: Link): LiveListener {
       if (request !== undefined) tellOutcome(request, outcome);
     },
     returned(work, recipients, attempts) {
+      if (attempts > work.attempts) learnWear(site, link);
       const request = link.works.get(work);
       if (request !== undefined) takeBack(request, work, recipients, attempts);
     },
@@ -245,11 +251,23 @@ function listenerOf(site: Site, link: Link): LiveListener {
   };
 }
 
+/** Two connections in a row that broke after as many messages: that is the receiver's limit. */
+function learnWear(site: Site, link: Link): void {
+  const { dialer, nowMs } = site.deps;
+  if (link.finished > 0 && link.finished === site.wornAfter) {
+    dialer.memory.rememberMaxMessages(site.domain, link.finished, nowMs());
+  }
+  site.wornAfter = link.finished;
+}
+
 function onDone(site: Site, link: Link, work: Work, dotReplyMs: number | null): void {
   const request = link.works.get(work);
   link.works.delete(work);
   if (request !== undefined) request.onWire -= 1;
-  if (dotReplyMs !== null) link.prompt = dotReplyMs < PROMPT_MS;
+  if (dotReplyMs !== null) {
+    link.finished += 1;
+    link.prompt = dotReplyMs < PROMPT_MS;
+  }
   if (link.useful) site.barren = 0;
   if (link.works.size > 0) pullAhead(site, link);
   else release(site, link);

@@ -27,6 +27,10 @@ function mta(options: Partial<MtaOptions> = {}): Mta {
   return one;
 }
 
+function tooMany(yes: boolean): Answer | undefined {
+  return yes ? '452 4.5.3 too many recipients' : undefined;
+}
+
 /** An engine that sends everything to `to`. */
 function mtaTo(to: SmtpHost, options: Partial<MtaOptions> = {}): Mta {
   return mta({ routes: { '*': to.route }, ...options });
@@ -266,6 +270,25 @@ describe('connections', () => {
     const order = makeOrder(20, { maxLanes: 2 });
     await run(mtaTo(to), order);
     expect(tally(order)).toBe('accepted: 20');
+    // Learned after two connections: the later ones said QUIT in time.
+    expect(to.transcripts.filter((lines) => lines.at(-1) === 'QUIT').length).toBeGreaterThan(2);
+  });
+
+  test('what is known of a site can be seen', async () => {
+    const to = await host({ script: on('RCPT', ({ recipient }) => tooMany(recipient > 2)) });
+    const engine = makeMta({ routes: { '*': to.route }, idleMs: 60_000 });
+    await run(engine, makeOrder(0, { recipients: [5] }));
+    expect(engine.sites()).toEqual([
+      {
+        domain: 'x.test',
+        requests: 0,
+        connections: { dialing: 0, busy: 0, idle: 1, closing: 0 },
+        maxRecipients: 2,
+        maxMessages: null,
+      },
+    ]);
+    await engine.close();
+    expect(engine.sites()).toEqual([]);
   });
 
   test('a receiver that takes one connection only: the others do not hurt', async () => {

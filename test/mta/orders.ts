@@ -2,9 +2,9 @@
  * test/mta/orders — delivery requests made of plain lists, that keep what they are told.
  */
 import { createMta } from '../../src/mta/deliver.ts';
-import type { MtaOptions } from '../../src/mta/deliver.ts';
+import type { MtaEngine, MtaOptions } from '../../src/mta/deliver.ts';
 import type { RecipientOutcome } from '../../src/mta/outcome.ts';
-import type { DeliveryRequest, Mta, SiteFailure, Transaction } from '../../src/mta/transaction.ts';
+import type { DeliveryRequest, SiteFailure, Transaction } from '../../src/mta/transaction.ts';
 import { MESSAGE } from './session-driver.ts';
 
 /** Short enough for tests, long enough for a busy machine. */
@@ -22,7 +22,7 @@ export const QUICK = {
   quitMs: 500,
 };
 
-export function makeMta(options: Partial<MtaOptions> = {}): Mta {
+export function makeMta(options: Partial<MtaOptions> = {}): MtaEngine {
   return createMta({
     heloName: 'client.test',
     routes: {},

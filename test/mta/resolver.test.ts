@@ -21,7 +21,7 @@ afterEach(() => dns.close());
 
 function resolver(options: Partial<ResolverOptions> = {}): Resolver {
   return createResolver({
-    dns: createDnsClient({ servers: [dns], timeoutMs: 60, attempts: 2 }),
+    dns: createDnsClient({ servers: [dns], timeoutMs: 5_000, attempts: 2 }),
     routes: {},
     smtpPort: 25,
     ownNames: ['me.test'],
@@ -29,6 +29,11 @@ function resolver(options: Partial<ResolverOptions> = {}): Resolver {
     random: Math.random,
     ...options,
   });
+}
+
+/** For servers that never answer. */
+function hasty(): Resolver {
+  return resolver({ dns: createDnsClient({ servers: [dns], timeoutMs: 60, attempts: 2 }) });
 }
 
 async function names(domain: string, from = resolver()): Promise<string> {
@@ -81,7 +86,8 @@ describe('MX', () => {
     ['only addresses as hosts', () => mx('x.test', [10, '10.1.2.3']), 'dns_temporary'],
   ])('%s', async (_name, prepare, failure) => {
     prepare();
-    expect(await names('x.test')).toBe(failure);
+    const faulty = dns.zone.faults.size > 0;
+    expect(await names('x.test', faulty ? hasty() : resolver())).toBe(failure);
   });
 
   test('ourselves as backup: only the better ones are used', async () => {
@@ -110,7 +116,7 @@ describe('MX', () => {
   test('TCP silent after truncation', async () => {
     dns.zone.faults.set('udp MX x.test', 'truncate');
     dns.zone.faults.set('tcp MX x.test', 'silent');
-    expect(await names('x.test')).toBe('dns_temporary');
+    expect(await names('x.test', hasty())).toBe('dns_temporary');
   });
 
   test('the second server when the first is dead', async () => {

@@ -120,7 +120,7 @@ export async function selfSigned(): Promise<SecureContext> {
 /** Its own authority: `ca` verifies it. */
 export async function certificateFor(
   name: string,
-): Promise<{ context: SecureContext; ca: string }> {
+): Promise<{ context: SecureContext; ca: string; key: string }> {
   const attributes = [{ name: 'commonName', value: name }];
   const pems = await generate(attributes, {
     keySize: 2048,
@@ -129,5 +129,9 @@ export async function certificateFor(
       { name: 'subjectAltName', altNames: [{ type: 2, value: name }] },
     ],
   });
-  return { context: createSecureContext({ key: pems.private, cert: pems.cert }), ca: pems.cert };
+  return {
+    context: createSecureContext({ key: pems.private, cert: pems.cert }),
+    ca: pems.cert,
+    key: pems.private,
+  };
 }
