@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { BOUNCE_CLASSES, type BounceClass, type ReplyText } from '../../src/bounce/classes.ts';
 import { classify, createClassifier } from '../../src/bounce/classify.ts';
@@ -184,5 +186,15 @@ describe('the lines that are printed', () => {
       scope: 'recipient',
       rule: 'any.mailbox-full',
     });
+  });
+});
+
+describe('docs/bounces.md', () => {
+  const text = readFileSync(join(import.meta.dirname, '../../docs/bounces.md'), 'utf8');
+
+  it.each(Object.entries(BOUNCE_CLASSES))('says of %s what the code does', (name, facts) => {
+    const row = text.split('\n').find((line) => line.startsWith(`| \`${name}\` `)) ?? '';
+    const cells = row.split('|').map((cell) => cell.trim());
+    expect(cells.slice(3, 6)).toEqual([facts.fault, facts.scope, facts.action]);
   });
 });

@@ -21,8 +21,7 @@ export const ASIA_RULES = [
       class: 'inactive',
       permanent: true,
       pattern: /the user\(s\) account is (?:disabled|suspended)/,
-      evidence:
-        'The user(s) account is disabled. <user@ezweb.ne.jp>: 550 user unknown (in reply to RCPT TO command)',
+      evidence: '<user@ezweb.ne.jp>: The user(s) account is disabled.',
       counter: 'The user(s) account is temporarily over quota. <user@ezweb.ne.jp>',
     },
   ]),

@@ -18,7 +18,7 @@ export const EUROPE_RULES = [
       pattern:
         /service refuse|trop de (?:connexions|destinataires)|too many (?:connections|recipients).{0,30}ofr/,
       evidence:
-        '421 mwinf5c04 ME Service refuse. Veuillez essayer plus tard. Service refused, please try later. OFR004_104 [104]',
+        '421 mx4 ME Service refuse. Veuillez essayer plus tard. Service refused, please try later. OFR004_104 [104]',
       counter:
         '550 5.1.1 Adresse d au moins un destinataire invalide. Invalid recipient. OFR_416 [416]',
     },
@@ -72,7 +72,7 @@ export const EUROPE_RULES = [
       permanent: false,
       pattern: /a problem occurred\. \(ask your postmaster for help/,
       evidence:
-        '554 IP=192.0.2.10 - A problem occurred. (Ask your postmaster for help or to contact tobr@rx.t-online.de to clarify.) (BL)',
+        '554 IP=192.0.2.10 - A problem occurred. (Ask your postmaster for help or to contact postmaster@t-online.example to clarify.) (BL)',
       counter: '554 A problem occurred while writing to disk',
     },
     {
@@ -99,8 +99,7 @@ export const EUROPE_RULES = [
       class: 'bad_mailbox',
       permanent: true,
       pattern: /message was not accepted -- invalid mailbox|local mailbox \S{1,120} is unavailable/,
-      evidence:
-        '550 Message was not accepted -- invalid mailbox. Local mailbox user@mail.ru is unavailable: user not found',
+      evidence: '550 Message was not accepted -- invalid mailbox.',
       counter: '550 spam message rejected',
     },
   ]),

@@ -9,7 +9,7 @@ export const GATEWAY_RULES = [
       permanent: true,
       pattern: /the account or domain may not exist/,
       evidence:
-        'The mail server could not deliver mail to user@example.com. The account or domain may not exist, they may be blacklisted, or missing the proper dns entries.',
+        'The mail server could not deliver mail to user@example.com. The account or domain may not exist.',
       counter: 'The account may not exist yet',
     },
   ]),
@@ -21,7 +21,8 @@ export const GATEWAY_RULES = [
       pattern: /\bib(?:103|104|110|111|504|60[1-9]|007|705)\b|sent to too many recipients/,
       evidence:
         '550 5.1.1 <user@example.com> - 192.0.2.10 has sent to too many recipients this hour. IB607 <http://x.co/rlbounce>',
-      counter: '554 p3plibsmtp bizsmtp IB105. Connection refused. 192.0.2.10 is listed on the XBL',
+      counter:
+        '554 mx.secureserver.example bizsmtp IB105. Connection refused. 192.0.2.10 is listed on the XBL',
     },
     {
       id: 'listed',
@@ -29,7 +30,7 @@ export const GATEWAY_RULES = [
       permanent: false,
       pattern: /\bib(?:10[1256]|108|212)\b/,
       evidence:
-        '554 p3plibsmtp01 bizsmtp IB105. Connection refused. 192.0.2.10 is listed on the Exploits Block List',
+        '554 mx.secureserver.example bizsmtp IB105. Connection refused. 192.0.2.10 is listed on the Exploits Block List',
       counter: '550 IB607 has sent to too many recipients this hour',
     },
     {
@@ -81,8 +82,7 @@ export const GATEWAY_RULES = [
         class: 'reputation',
         permanent: false,
         pattern: /\baup#(?:in|out|cnct|res|bl)?-?\w{0,10}/,
-        evidence:
-          '550 5.1.0 <news@example.org> sender rejected. Please see https://www.spectrum.net/support/internet/understanding-email-error-codes for more information. AUP#In-1310',
+        evidence: '550 5.1.0 <news@example.org> sender rejected. AUP#In-1310',
         counter: '550 5.1.1 Recipient not found',
       },
     ],
@@ -94,7 +94,7 @@ export const GATEWAY_RULES = [
       permanent: false,
       pattern: /\bbl0000\d\d\b|\bfound on one or more dnsbls?\b/,
       evidence:
-        '554 resimta-po-11v.sys.comcast.net 192.0.2.10 found on one or more DNSBLs, see http://postmaster.comcast.net/smtp-error-codes.php#BL000010',
+        '554 mx.comcast.example 192.0.2.10 found on one or more DNSBLs, see http://postmaster.comcast.net/smtp-error-codes.php#BL000010',
       counter: '421 4.1.0 192.0.2.10 Throttled - try again later.',
     },
     {
@@ -114,7 +114,7 @@ export const GATEWAY_RULES = [
       permanent: false,
       pattern: /\bdnsbl:\w{2,12} \d{3}|>_is_blocked/,
       evidence:
-        '553 5.3.0 flpd575 DNSBL:RBL 521< 192.0.2.10 >_is_blocked.For assistance forward this email to abuse_rbl@abuse-att.net',
+        '553 5.3.0 mx7 DNSBL:RBL 521< 192.0.2.10 >_is_blocked.For assistance forward this email to abuse_rbl@abuse-att.net',
       counter: '553 5.3.0 user@example.com... Address does not exist',
     },
   ]),

@@ -90,7 +90,7 @@ export const GMAIL_RULES = rulesOf('gmail', 'https://support.google.com/a/answer
     permanent: true,
     pattern: /'send mail as' (?:feature|account)/,
     evidence:
-      "You're sending this from a different address or alias using the 'Send mail as' feature. The settings for your 'Send mail as' account are misconfigured or out of date.",
+      "Message not delivered. Check the settings of your 'Send mail as' account and try again.",
     counter: 'We could not send your mail as requested',
   },
   {

@@ -172,8 +172,7 @@ const REPUTATION: readonly RuleRow[] = [
     permanent: false,
     pattern:
       /\b(?:poor|bad|low|no|insufficient) (?:\w{1,10} )?reputation|\breputation\b|\bbad ip\b|blocked for (?:abuse|spam)|(?:geographic|geoip)|\bspam(?:mer|ming)\b.{0,40}\bip\b|\bip\b.{0,40}\bspam(?:mer|ming)\b|(?:which|that) is an open relay|spam from (?:your|this) (?:ip|host|network)|\bip (?:is )?not in (?:the |our )?whitelist/,
-    evidence:
-      "554-mx.example.com Your access to this mail system has been rejected due to the sending MTA's poor reputation.",
+    evidence: '554 5.7.1 Your mail server has a poor reputation, see https://lookup.example/',
     counter: '550 5.7.1 Your access to this mail system has been rejected',
   },
   {

@@ -55,7 +55,7 @@ export const YAHOO_RULES = rulesOf('yahoo', 'https://senders.yahooinc.com/smtp-e
     pattern:
       /account has been (?:disabled or discontinued|terminated|suspended)|\(554\.30\)|this mailbox is disabled/,
     evidence:
-      '554 delivery error: dd Sorry your message to user@yahoo.com cannot be delivered. This account has been disabled or discontinued [#102]. - mta1017.mail.bf1.yahoo.com',
+      '554 delivery error: dd Sorry your message to user@yahoo.com cannot be delivered. This account has been disabled or discontinued [#102].',
     counter:
       "554 delivery error: dd This user doesn't have a yahoo.com account (user@yahoo.com) [0]",
   },
@@ -65,7 +65,7 @@ export const YAHOO_RULES = rulesOf('yahoo', 'https://senders.yahooinc.com/smtp-e
     permanent: true,
     pattern: /user doesn['’]?t have an? \S{1,80} account|\bdd not a valid recipient\b/,
     evidence:
-      "554 delivery error: dd This user doesn't have a yahoo.com account (user@yahoo.com) [0] - mta1017.mail.bf1.yahoo.com",
+      "554 delivery error: dd This user doesn't have a yahoo.com account (user@yahoo.com) [0]",
     counter: '554 delivery error: dd Requested mail action aborted',
   },
   {
