@@ -2,9 +2,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { isBalanced, makeMta, makeOrder, QUICK } from './orders.ts';
+import type { Order } from './orders.ts';
 import { ALL_EXTENSIONS } from './receiver.ts';
 import type { Answer, Asked, Script } from './receiver.ts';
 import { selfSigned, startSmtpHost } from './smtp-host.ts';
+import type { SmtpHost } from './smtp-host.ts';
 
 const plan = fc.record({
   extensions: fc.subarray([...ALL_EXTENSIONS, 'CHUNKING', 'LIMITS RCPTMAX=3', 'LIMITS MAILMAX=2']),
@@ -22,14 +24,16 @@ const plan = fc.record({
   ),
   maxConnections: fc.integer({ min: 1, max: 4 }),
   maxMessages: fc.integer({ min: 1, max: 5 }),
+  /** Answers each question once, or hangs up: then its ledger can be held against us. */
+  honest: fc.boolean(),
 });
 
-function scriptOf(moods: readonly number[]): Script {
+function scriptOf(moods: readonly number[], honest: boolean): Script {
   let index = 0;
   return ({ usual }: Asked): Answer => {
     const mood = moods[index % moods.length] ?? 0;
     index += 1;
-    if (mood < 70) return usual;
+    if (mood < 70 || (honest && mood >= 95)) return usual;
     if (mood < 76) return '550 5.1.1 no such user';
     if (mood < 82) return '450 4.2.0 later';
     if (mood < 85) return '452 4.5.3 too many recipients';
@@ -42,13 +46,27 @@ function scriptOf(moods: readonly number[]): Script {
   };
 }
 
-test('the balance closes', { timeout: 120_000 }, async () => {
+/** Accepted: has it once. Ambiguous: once or not at all. Everything else: has it not. */
+function compareLedger(host: SmtpHost, orders: readonly Order[]): void {
+  const held = host.ledger.flatMap(({ recipients }) => recipients);
+  for (const { pulled, outcomes } of orders) {
+    const results = new Map(outcomes.map(({ recipientId, result }) => [recipientId, result]));
+    for (const { id, address } of pulled.flatMap(({ recipients }) => recipients)) {
+      const copies = held.filter((one) => one === address).length;
+      const result = results.get(id);
+      if (result === 'ambiguous') expect(copies).toBeLessThanOrEqual(1);
+      else expect([result, copies]).toEqual([result, result === 'accepted' ? 1 : 0]);
+    }
+  }
+}
+
+test('the balance closes, and the receiver agrees', { timeout: 120_000 }, async () => {
   const secure = await selfSigned();
   await fc.assert(
     fc.asyncProperty(plan, async (one) => {
       const host = await startSmtpHost({
         extensions: one.extensions,
-        script: scriptOf(one.moods),
+        script: scriptOf(one.moods, one.honest),
         accept: (count) => one.refuse[count - 1] !== true,
         ...(one.tls === 'good' ? { tls: secure } : one.tls === 'broken' ? { tls: 'broken' } : {}),
       });
@@ -88,6 +106,7 @@ test('the balance closes', { timeout: 120_000 }, async () => {
         const all = one.orders[orders.indexOf(order)]!.recipients.reduce((sum, n) => sum + n, 0);
         if (order.siteFailures.length === 0) expect(sent).toBe(all);
       }
+      if (one.honest) compareLedger(host, orders);
       await host.close();
     }),
     { numRuns: 150 },
