@@ -97,7 +97,11 @@ export function recipientAddress(value: string): string | null {
 
 /** A field names one recipient, so even what can be no address (`user@#example.com`) is one. */
 function misspelt(text: string): string | null {
-  return /^<?([^\s<>@"]{1,64}@[^\s<>@";]{1,255})>?$/.exec(text.trim())?.[1] ?? null;
+  return (
+    /^<?([^\s<>@"\u0000-\u001f\u007f]{1,64}@[^\s<>@";\u0000-\u001f\u007f]{1,255})>?$/.exec(
+      text.trim(),
+    )?.[1] ?? null
+  );
 }
 
 /** `smtp; 550 no` -> `550 no`; a value without a type is given back whole. */

@@ -34,7 +34,32 @@ export async function inspectMessage(
 
 /** The same, synchronously: nothing here waits. */
 export function inspect(raw: Uint8Array, classify: Classifier = classifyBuiltin): Inspection {
-  return inspectNested(readMessage(raw), remembering(classify), 0);
+  return presentable(inspectNested(readMessage(raw), remembering(classify), 0));
+}
+
+const MAX_DIAGNOSTIC = 2_000;
+
+/** Goes into the database, logs and JSON: one line, no control characters, whole code points. */
+function presentable(inspection: Inspection): Inspection {
+  const recipients = inspection.recipients.map((each) => ({
+    ...each,
+    recipient: oneLine(each.recipient),
+    originalRecipient: each.originalRecipient === null ? null : oneLine(each.originalRecipient),
+    diagnostic: oneLine(each.diagnostic),
+  }));
+  const { envelopeId, traceToken, messageId } = inspection;
+  return {
+    ...inspection,
+    recipients,
+    envelopeId: envelopeId === null ? null : oneLine(envelopeId),
+    traceToken: traceToken === null ? null : oneLine(traceToken),
+    messageId: messageId === null ? null : oneLine(messageId),
+  };
+}
+
+function oneLine(text: string): string {
+  const visible = text.replace(/[\p{Cc}\s]+/gu, ' ').trim();
+  return visible.slice(0, MAX_DIAGNOSTIC).toWellFormed();
 }
 
 function inspectNested(message: Message, classify: Classifier, depth: number): Inspection {

@@ -3,7 +3,7 @@
  *
  * Promises: `kind` says what to do with it: only `bounce` with action `failed` may ever suppress
  *           somebody. `recipients` holds addresses that the message itself states, never a guess.
- *           Texts are cut (see LIMITS in message.ts) and free of control characters.
+ *           Texts are one line of at most 2,000 characters, without control characters.
  * Never:    decides who is meant: whether these recipients are ours is attribution's business
  *           (VERP token first, then these fields, only among that batch's recipients).
  * See:      inspect.ts (makes it), classes.ts (Verdict), docs/bounces.md.

@@ -14,11 +14,22 @@ function cpuMs(run: () => void): number {
   return (user + system) / 1_000;
 }
 
+/** What the database, logs and JSON may be given. */
 function plausible(raw: Buffer): void {
   const inspection = inspect(raw);
   for (const { recipient, diagnostic } of inspection.recipients) {
-    expect(recipient).toMatch(/^[^\s<>]+@[^\s<>]+$/u);
-    expect(diagnostic.length).toBeLessThanOrEqual(LIMITS.fieldOctets * 2);
+    expect(recipient).toMatch(/^[^<>]+@[^<>]+$/u);
+    expect(diagnostic.length).toBeLessThanOrEqual(2_000);
+  }
+  const { envelopeId, traceToken, messageId } = inspection;
+  const named = inspection.recipients.flatMap((each) => [
+    each.recipient,
+    each.originalRecipient,
+    each.diagnostic,
+  ]);
+  for (const text of [...named, envelopeId, traceToken, messageId]) {
+    expect(text ?? '').not.toMatch(/\p{Cc}/u);
+    expect((text ?? '').isWellFormed()).toBe(true);
   }
 }
 
