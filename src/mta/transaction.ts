@@ -37,14 +37,19 @@ export interface DeliveryRequest {
   domain: string;
   /** How many connections this request may use at one time; the site's own cap applies as well. */
   maxLanes: number;
-  /** The next transaction, or null when there are no more (for now and for this request). */
+  /**
+   * The next transaction, or null when there are no more (for now and for this request). Lanes pull
+   * by themselves, so it is called again before the last call has answered; after null or a site
+   * failure it is called no more. A few may be pulled ahead of the wire, at most one a lane.
+   */
   next(): Promise<Transaction | null>;
   /** Called once for every recipient of every transaction pulled. Must not throw. */
   onOutcome(outcome: RecipientOutcome): void;
   /**
    * When the site cannot be used at all (DNS, connect), nothing is pulled for it: the mta reports
    * the failure once through here and `deliver` resolves. The scheduler defers or rejects all that
-   * is left of the request with it.
+   * is left of the request with it. A site that breaks in the middle of a request reports so too;
+   * what was pulled by then has its outcomes through `onOutcome`.
    */
   onSiteFailure(failure: SiteFailure): void;
 }
