@@ -8,6 +8,7 @@
  * See:      DESIGN.md "The way of one message".
  */
 import { createApi } from '../api/app.ts';
+import { purgeIdempotencyKeys } from '../api/idempotency.ts';
 import { startApi } from '../api/server.ts';
 import { startBounceListener } from '../bounce/listener.ts';
 import type { CampaignDeps } from '../campaigns/deps.ts';
@@ -15,7 +16,7 @@ import { createMessageSource } from '../campaigns/source.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Config } from '../kernel/config.ts';
-import { createResourceStack } from '../kernel/lifecycle.ts';
+import { createResourceStack, startLoop } from '../kernel/lifecycle.ts';
 import type { ResourceStack } from '../kernel/lifecycle.ts';
 import type { Logger } from '../kernel/log.ts';
 import { migrationCount } from '../kernel/postgres/migrate.ts';
@@ -67,18 +68,18 @@ async function assemble(options: EngineOptions, stack: ResourceStack): Promise<E
 
   const mta = createMta(mtaOptions(config, clock, log));
   stack.onRelease('mta', () => mta.close());
+  const expansion = { sql, clock, batchSize: config.batchSize, chunkSize: CHUNK_SIZE };
   const scheduler = await startScheduler({
     ...config,
-    sql,
+    ...expansion,
     mta,
     source: createMessageSource(deps),
-    clock,
     random: Math.random,
     log,
     exclusive: database.exclusive,
   });
   stack.onRelease('scheduler', () => scheduler.stop(config.drainSeconds * 1_000));
-  await jobs.work({ sql, clock, batchSize: config.batchSize, chunkSize: CHUNK_SIZE });
+  await jobs.work(expansion);
 
   const listener = await startBounceListener(
     { sql, clock, log, keyRing: createKeyRing([secrets.secret, ...secrets.previousSecrets]) },
@@ -96,6 +97,15 @@ async function assemble(options: EngineOptions, stack: ResourceStack): Promise<E
   });
   const server = await startApi(api, { host: config.apiHost, port: config.apiPort });
   stack.onRelease('api', () => server.close());
+
+  const housekeeping = startLoop({
+    intervalMs: 3_600_000,
+    step: async () => {
+      await purgeIdempotencyKeys(sql);
+    },
+    onError: (error) => log.error({ err: error }, 'cannot purge old idempotency keys'),
+  });
+  stack.onRelease('housekeeping', () => housekeeping.stop());
 
   return {
     apiPort: server.port,

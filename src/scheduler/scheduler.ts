@@ -8,23 +8,21 @@
  */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { Clock, Random } from '../kernel/clock.ts';
+import type { Random } from '../kernel/clock.ts';
 import { CHANNELS } from '../kernel/events.ts';
 import { createResourceStack, within } from '../kernel/lifecycle.ts';
 import type { Logger } from '../kernel/log.ts';
-import type { Sql } from '../kernel/postgres/connect.ts';
 import type { Mta } from '../mta/transaction.ts';
 import { watchCampaigns } from './campaigns-in-work.ts';
 import { startDispatch } from './dispatch.ts';
 import { freeAbandoned, startKeeper } from './keep/keeper.ts';
+import type { ExpandDeps } from './expand/expand.ts';
 import type { MessageSource } from './ports.ts';
 import { createRecorder } from './record/recorder.ts';
 
-export interface SchedulerOptions {
-  sql: Sql;
+export interface SchedulerOptions extends ExpandDeps {
   mta: Mta;
   source: MessageSource;
-  clock: Clock;
   random: Random;
   log: Logger;
   leaseSeconds: number;
@@ -67,7 +65,7 @@ export async function startScheduler(options: SchedulerOptions): Promise<Schedul
   onWork = () => dispatcher.wake();
   const listener = await sql.listen(CHANNELS.suppressions, (key) => dispatcher.onSuppression(key));
   stack.onRelease('suppression listener', () => listener.unlisten());
-  const keeper = startKeeper({ sql, clock, log, campaigns, owner, leaseSeconds, onWork });
+  const keeper = startKeeper({ ...options, campaigns, owner, onWork });
   stack.onRelease('keeper', () => keeper.stop());
 
   return {

@@ -24,7 +24,7 @@ test('who is greylisted, busy or rate-limited is tried again, accepted, and neve
   const recipients = [
     'greylist+a@qq.example',
     'ratelimit+b@qq.example',
-    'busy+c@netease.example',
+    'busy+c@netease-163.example',
     'ratelimit+d@gmail.example',
     'accept+e@qq.example',
   ];

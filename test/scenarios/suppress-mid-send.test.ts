@@ -24,7 +24,7 @@ test('who is suppressed while the campaign runs, in the same batch, gets nothing
   await until(() => world.range.ledger.addressesAccepted().size >= 3);
   const last = recipients.slice(-20);
   await world.api.post('/v1/suppressions', {
-    suppressions: last.map((email) => ({ email, reason: 'unsubscribe' })),
+    entries: last.map((email) => ({ email, reason: 'unsubscribe' })),
   });
   await untilState(world.api, id, 'completed');
   const states = await statesOf(world.api, id);

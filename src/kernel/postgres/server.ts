@@ -29,7 +29,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from 'postgres';
-import { AppError, messageOf } from '../errors.ts';
+import { AppError } from '../errors.ts';
 import { canEnter, serverAccount } from './account.ts';
 import type { Account } from './account.ts';
 import { findBinaries } from './binaries.ts';
@@ -266,10 +266,18 @@ async function awaitReady(socketDir: string, child: Launched): Promise<postgres.
       return lock;
     } catch (error) {
       if (error instanceof AppError) throw error;
-      if (!/ENOENT|ECONNREFUSED|starting up|57P03|CONNECT/.test(messageOf(error))) throw error;
+      if (!isNotYetUp(error)) throw error;
       await sleep(50);
     }
   }
+}
+
+/** No socket yet, nobody behind it, or cannot_connect_now (57P03): starting, or replaying its WAL. */
+function isNotYetUp(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  return (
+    code === 'ENOENT' || code === 'ECONNREFUSED' || code === '57P03' || code === 'CONNECTION_CLOSED'
+  );
 }
 
 async function stop(child: ChildProcess, lock: postgres.Sql, socketDir: string): Promise<void> {

@@ -7,7 +7,8 @@
  *
  * Promises: delivery ids of a campaign are one range in domain order. Suppressed recipients are
  *           marked and never queued. Sending may begin after the first chunk.
- * Stops:    when the campaign is paused, finished or gone; resume enqueues the job again.
+ * Stops:    when the campaign is paused, finished or gone; resume enqueues the job again. What is past
+ *           its ttl is expanded in any state, as `expired`: the balance counts everybody.
  * Measured: see DESIGN.md "Decisions" (expansion of 1 M recipients).
  */
 import type { Clock } from '../../kernel/clock.ts';
@@ -23,7 +24,7 @@ import {
   reserveDeliveryIds,
   saveExpansionPoint,
 } from './store.ts';
-import type { ChunkGroup } from './store.ts';
+import type { ChunkGroup, ExpansionPoint } from './store.ts';
 
 export interface ExpandDeps {
   sql: Sql;
@@ -51,8 +52,7 @@ export async function expandCampaign(
 /** One chunk; answers whether there may be another. */
 async function expandNext(deps: ExpandDeps, tx: Tx, campaignId: bigint): Promise<boolean> {
   const point = await lockExpansionPoint(tx, campaignId);
-  const live = point?.state === 'expanding' || point?.state === 'cancelling';
-  if (point === undefined || !live) return false;
+  if (point === undefined || !mayExpand(point)) return false;
   if (point.expandedCount >= point.recipientCount) {
     await finishExpansion(tx, campaignId);
     await appendCampaignEvent(tx, 'campaign.expanded', campaignId, {
@@ -70,7 +70,7 @@ async function expandNext(deps: ExpandDeps, tx: Tx, campaignId: bigint): Promise
     batchSize: deps.batchSize,
     senderDomain: point.senderDomain,
     stream: point.stream,
-    cancelling: point.state === 'cancelling',
+    ended: point.state === 'cancelling' ? 'cancelled' : point.expired ? 'expired' : null,
   });
   const last = groups.at(-1);
   if (last === undefined) throw new Error('campaign counts more recipients than it has');
@@ -86,6 +86,11 @@ async function expandNext(deps: ExpandDeps, tx: Tx, campaignId: bigint): Promise
   await rollUp(deps, tx, campaignId, groups);
   await notify(tx, CHANNELS.campaigns, String(campaignId));
   return true;
+}
+
+function mayExpand(point: ExpansionPoint): boolean {
+  if (point.state === 'paused') return point.expired;
+  return point.state === 'expanding' || point.state === 'cancelling';
 }
 
 async function rollUp(

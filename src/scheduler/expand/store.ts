@@ -16,6 +16,8 @@ export interface ExpansionPoint {
   expandedRecipientId: bigint | null;
   senderDomain: string;
   stream: string;
+  /** Past the campaign's ttl. */
+  expired: boolean;
 }
 
 /** Locks the campaign row for the chunk. */
@@ -25,7 +27,8 @@ export async function lockExpansionPoint(
 ): Promise<ExpansionPoint | undefined> {
   const [row] = await tx<ExpansionPoint[]>`
     select c.state, c.recipient_count, c.expanded_count, c.first_delivery_id, c.expanded_domain,
-      c.expanded_recipient_id, s.domain as sender_domain, c.stream
+      c.expanded_recipient_id, s.domain as sender_domain, c.stream,
+      coalesce(c.expires_at <= now(), false) as expired
     from campaigns c join senders s on s.id = c.sender_id
     where c.id = ${campaignId} for update of c`;
   return row;
@@ -51,13 +54,13 @@ export interface ChunkRequest {
   batchSize: number;
   senderDomain: string;
   stream: string;
-  /** Everything becomes `cancelled` and no batch is made. */
-  cancelling: boolean;
+  /** What everybody becomes when nothing may be sent any more, and no batch is made; else null. */
+  ended: 'cancelled' | 'expired' | null;
 }
 
 export interface ChunkGroup {
   domain: string;
-  state: 'pending' | 'suppressed' | 'cancelled';
+  state: 'pending' | 'suppressed' | 'cancelled' | 'expired';
   count: bigint;
   lastRecipientId: bigint;
 }
@@ -67,11 +70,11 @@ export interface ChunkGroup {
  * suppressed, its batches. Returns what it did by domain and state.
  */
 export async function expandChunk(tx: Tx, request: ChunkRequest): Promise<ChunkGroup[]> {
-  const { campaignId, after, firstId, batchSize, cancelling } = request;
+  const { campaignId, after, firstId, batchSize, ended } = request;
   return await tx<ChunkGroup[]>`
     with chunk as materialized (
       select r.id, r.domain, ${firstId}::bigint + row_number() over (order by r.domain, r.id) - 1 as delivery_id,
-        (case when ${cancelling} then 'cancelled'
+        (case when ${ended}::text is not null then ${ended}::text
           when exists (
             select 1 from suppressions s
             where s.address_key = r.address_key and ${liveFor(tx, request)}
@@ -86,7 +89,8 @@ export async function expandChunk(tx: Tx, request: ChunkRequest): Promise<ChunkG
       select delivery_id, ${campaignId}, id, state from chunk order by delivery_id
     ), logged as (
       insert into events (kind, campaign_id, delivery_id)
-      select 'delivery.suppressed', ${campaignId}, delivery_id from chunk where state = 'suppressed'
+      select 'delivery.' || state, ${campaignId}, delivery_id from chunk
+      where state in ('suppressed', 'expired')
     ), parts as (
       select domain, delivery_id,
         (row_number() over (partition by domain order by delivery_id) - 1) / ${batchSize}::int as part

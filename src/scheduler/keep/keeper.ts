@@ -8,21 +8,20 @@
  * Promises: each turn does a bounded amount of work per transaction and goes on until nothing is
  *           left. A campaign past its ttl expires in whatever state it is, paused too.
  */
-import type { Clock } from '../../kernel/clock.ts';
 import { CHANNELS } from '../../kernel/events.ts';
 import type { EventKind } from '../../kernel/events.ts';
 import { startLoop } from '../../kernel/lifecycle.ts';
 import type { Logger } from '../../kernel/log.ts';
-import type { Sql, Tx } from '../../kernel/postgres/connect.ts';
+import type { Tx } from '../../kernel/postgres/connect.ts';
 import { addToRollups } from '../../kernel/rollups/store.ts';
 import type { CampaignsInWork } from '../campaigns-in-work.ts';
+import { expandCampaign } from '../expand/expand.ts';
+import type { ExpandDeps } from '../expand/expand.ts';
 import { appendCampaignEvent, notify } from '../expand/store.ts';
 import { extendLeases, wakeDueBatches } from '../queue/store.ts';
 import { completeCampaigns, endPending, finishCancellation, reapBatches } from './store.ts';
 
-export interface KeeperDeps {
-  sql: Sql;
-  clock: Clock;
+export interface KeeperDeps extends ExpandDeps {
   log: Logger;
   campaigns: CampaignsInWork;
   owner: string;
@@ -63,8 +62,9 @@ async function takeTurn(deps: KeeperDeps): Promise<void> {
   } while (woken === WAKE_LIMIT);
   const now = deps.clock();
   for (const campaign of deps.campaigns.all()) {
-    const over = campaign.state !== 'cancelling' && campaign.expiresAt <= now;
-    if (over) await endAll(deps, campaign.id, 'expired');
+    if (campaign.state === 'cancelling' || campaign.expiresAt > now) continue;
+    if (campaign.state !== 'sending') await expandCampaign(deps, campaign.id);
+    await endAll(deps, campaign.id, 'expired');
   }
   await deps.sql.begin(async (tx) => {
     for (const id of await completeCampaigns(tx)) await announceEnd(tx, 'campaign.completed', id);

@@ -108,12 +108,16 @@ export async function reapBatches(
   return { batches: rows[0]?.batches ?? 0, doubtful };
 }
 
-/** sending -> completed where no batch is open; returns the campaigns. */
+/**
+ * -> completed where all is expanded and no batch is open; a paused campaign only when its ttl is
+ * over. Returns the campaigns.
+ */
 export async function completeCampaigns(db: Db): Promise<bigint[]> {
   const rows = await db<{ id: bigint }[]>`
     update campaigns c set state = 'completed', finished_at = now()
-    where c.state = 'sending' and not exists (
-      select 1 from batches b where b.campaign_id = c.id and b.state <> 'done')
+    where (c.state = 'sending' or (c.state = 'paused' and c.expires_at <= now()))
+      and c.expanded_count = c.recipient_count
+      and not exists (select 1 from batches b where b.campaign_id = c.id and b.state <> 'done')
     returning c.id`;
   return rows.map((row) => row.id);
 }
