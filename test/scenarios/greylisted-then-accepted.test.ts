@@ -38,9 +38,9 @@ test('who is greylisted, busy or rate-limited is tried again, accepted, and neve
   const { data } = await world.api.get<{ data: { id: string }[] }>(
     `/v1/campaigns/${id}/deliveries?email=${encodeURIComponent('greylist+a@qq.example')}`,
   );
-  const delivery = await world.api.get<{ attempts: Attempt[] }>(
+  const delivery = await world.api.get<{ events: Attempt[] }>(
     `/v1/deliveries/${data[0]?.id ?? ''}`,
   );
-  expect(delivery.attempts.map((attempt) => attempt.class)).toEqual(['greylisted', null]);
-  expect(delivery.attempts.at(-1)?.reply_code).toBe(250);
+  expect(delivery.events.map((attempt) => attempt.class)).toEqual(['greylisted', null]);
+  expect(delivery.events.at(-1)?.reply_code).toBe(250);
 });

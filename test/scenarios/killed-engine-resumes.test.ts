@@ -52,10 +52,10 @@ async function kill(child: Child, everything: boolean): Promise<void> {
 async function wasAmbiguous(api: ApiClient, id: string, address: string): Promise<boolean> {
   const path = `/v1/campaigns/${id}/deliveries?email=${encodeURIComponent(address)}`;
   const { data } = await api.get<{ data: { id: string }[] }>(path);
-  const delivery = await api.get<{ attempts: { kind: string }[] }>(
+  const delivery = await api.get<{ events: { kind: string }[] }>(
     `/v1/deliveries/${data[0]?.id ?? ''}`,
   );
-  return delivery.attempts.some((attempt) => attempt.kind === 'delivery.ambiguous');
+  return delivery.events.some((attempt) => attempt.kind === 'delivery.ambiguous');
 }
 
 test('killed five times at random moments: nobody is lost, duplicates only among the reported ambiguous', async () => {

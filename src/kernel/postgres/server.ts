@@ -21,6 +21,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -34,6 +35,7 @@ import { canEnter, serverAccount } from './account.ts';
 import type { Account } from './account.ts';
 import { findBinaries } from './binaries.ts';
 import type { Binaries } from './binaries.ts';
+import { awaitDeparture, isAlive, isZombie } from './processes.ts';
 
 export interface EmbeddedServer {
   /** For `connect`: `postgres://volley@/volley?host=<socket folder>`. */
@@ -184,15 +186,6 @@ async function takeLock(socketDir: string): Promise<postgres.Sql | null> {
   return null;
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** The socket folder and process of the server on `cluster`, when one is alive. */
 function runningServer(cluster: string): { pid: number; socketDir: string } | null {
   const file = join(cluster, 'postmaster.pid');
@@ -226,7 +219,10 @@ function socketUrl(socketDir: string): string {
 /** Ends the server that a killed Volley left behind; refuses when its Volley is alive. */
 async function stopOrphan(cluster: string): Promise<void> {
   const found = runningServer(cluster);
-  if (found === null) return;
+  if (found === null) {
+    await forgetZombie(cluster);
+    return;
+  }
   const { pid, socketDir } = found;
   let lock: postgres.Sql | null;
   try {
@@ -240,6 +236,13 @@ async function stopOrphan(cluster: string): Promise<void> {
   await lock.end({ timeout: 1 });
   for (let waited = 0; isAlive(pid) && waited < 300; waited += 1) await sleep(100);
   rmSync(socketDir, { recursive: true, force: true });
+}
+
+/** A zombie's lock file would keep PostgreSQL from starting; see kernel/postgres/processes.ts. */
+async function forgetZombie(cluster: string): Promise<void> {
+  const file = join(cluster, 'postmaster.pid');
+  if (!existsSync(file) || !isZombie(Number(readFileSync(file, 'utf8').split('\n')[0]))) return;
+  if (await awaitDeparture(realpathSync(cluster), 10_000)) rmSync(file);
 }
 
 function inUse(cluster: string): AppError {
