@@ -88,11 +88,12 @@ function parseFault(error: unknown): TemplateFault {
   return { line: line === undefined ? null : Number(line), reason };
 }
 
-/** The parser's list of expected tokens is internal; what it got instead is what helps. */
+/** The parser's tokens are internal; what a person needs is where to look. */
 function shortened(expecting: string): string {
   const got = /got '([A-Z_]+)'/.exec(expecting)?.[1];
   if (got === 'EOF') return 'ends inside a {{...}} or before its block is closed';
-  return got === undefined ? expecting : `is no valid expression (unexpected ${got})`;
+  if (got === 'INVALID') return 'an expression is not closed or has a character it may not have';
+  return 'an expression is not complete, or an end or else has no beginning';
 }
 
 function fault(walk: Walk, node: hbs.AST.Node, reason: string): void {
