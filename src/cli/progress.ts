@@ -56,10 +56,13 @@ function startBar(stream: NodeJS.WriteStream): Progress {
 
 function startLines(stream: NodeJS.WriteStream): Progress {
   let lastAt = 0;
+  let finished = false;
   return {
     update(figures) {
-      if (Date.now() - lastAt < LINE_EVERY_MS && figures.done < figures.total) return;
+      const finishes = figures.done >= figures.total && !finished;
+      if (Date.now() - lastAt < LINE_EVERY_MS && !finishes) return;
       lastAt = Date.now();
+      finished ||= finishes;
       const text = payload(figures);
       stream.write(
         `${text.done ?? ''}/${figures.total}  ${text.rate ?? ''} msg/s  accepted ${figures.accepted}  deferred ${figures.deferred}  bounced ${figures.bounced}  ETA ${text.left ?? ''}\n`,
