@@ -144,6 +144,8 @@ export const campaigns = pgTable(
   {
     id: identity(),
     name: text().notNull(),
+    /** `campaign`, or `notice`: mail of Volley itself (src/campaigns/notices.ts), not listed. */
+    purpose: text().notNull().default('campaign'),
     senderId: int8()
       .notNull()
       .references(() => senders.id),
@@ -203,6 +205,24 @@ export const recipients = pgTable(
     uniqueIndex('recipients_campaign_address').on(t.campaignId, t.addressKey),
     // Expansion walks this: one destination domain after the other.
     index('recipients_campaign_domain').on(t.campaignId, t.domain, t.id),
+  ],
+);
+
+/** What Volley wrote on its own account, to whom and when: limits read it. */
+export const notices = pgTable(
+  'notices',
+  {
+    id: identity(),
+    campaignId: int8().notNull(),
+    /** `unsubscribe`, `list`, `postmaster`, ... (src/bounce/notices.ts). */
+    kind: text().notNull(),
+    addressKey: text().notNull(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    // How many this address got today, and how many of a kind went out this hour.
+    index('notices_address').on(t.addressKey, t.kind, t.createdAt),
+    index('notices_kind').on(t.kind, t.createdAt),
   ],
 );
 

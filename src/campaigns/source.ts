@@ -38,6 +38,7 @@ import type { CompiledContent } from './source/content.ts';
 import { chooseEncoding } from './source/encode.ts';
 import {
   dateField,
+  noticeFields,
   subjectField,
   toField,
   UNDISCLOSED,
@@ -187,6 +188,7 @@ async function finish(opened: Opened, particulars: Particulars): Promise<Rendere
         subjectField(content.subject(particulars.variables)) +
         `Message-ID: <${particulars.messageId}@${campaign.domain}>\r\n` +
         (campaign.stream === 'marketing' ? particulars.unsubscribe : '') +
+        (campaign.purpose === 'notice' ? noticeFields(particulars.variables['reply_to']) : '') +
         `CFBL-Address: ${feedbackAddress(particulars.trace, campaign.bounceDomain)};\r\n report=arf\r\n` +
         `X-Volley-Trace: ${particulars.trace}\r\n`,
       'latin1',

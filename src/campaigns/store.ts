@@ -29,7 +29,7 @@ export async function selectCampaign(db: Db, id: bigint): Promise<CampaignRow | 
   return row;
 }
 
-/** Newest first. */
+/** Newest first; without Volley's own notices. */
 export async function selectCampaigns(
   db: Db,
   page: PageRequest,
@@ -38,7 +38,7 @@ export async function selectCampaigns(
   return db<CampaignRow[]>`
     select c.*, k.subject, k.format, k.variables
     from campaigns c join contents k on k.id = c.content_id
-    where true
+    where c.purpose = 'campaign'
       ${page.after === null ? db`` : db`and c.id < ${page.after}`}
       ${state === undefined ? db`` : db`and c.state = ${state}`}
     order by c.id desc

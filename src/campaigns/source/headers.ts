@@ -6,6 +6,8 @@
  *           encoded-word itself, is encoded whole (RFC 2047, B).
  * See:      subject.ts takes line breaks out of subjects before.
  */
+import { parseAddress } from '../../kernel/address.ts';
+
 const ENCODED_WORD_BYTES = 39;
 const SHORT = 60;
 const PLAIN = /^[\x20-\x7e]*$/;
@@ -38,6 +40,14 @@ export function unsubscribeFields(url: string | null, mailto: string, oneClick: 
   if (url === null) return `List-Unsubscribe: ${mail}\r\n`;
   const post = oneClick ? 'List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n' : '';
   return `List-Unsubscribe: <${url}>,\r\n ${mail}\r\n${post}`;
+}
+
+/** RFC 3834: nobody's program answers what a program wrote. `replyTo` is an address of ours. */
+export function noticeFields(replyTo: unknown): string {
+  const address = typeof replyTo === 'string' ? parseAddress(replyTo) : null;
+  const reply =
+    address?.ok === true && !address.value.utf8 ? `Reply-To: ${address.value.address}\r\n` : '';
+  return `${reply}Auto-Submitted: auto-generated\r\n`;
 }
 
 function isPlain(text: string): boolean {

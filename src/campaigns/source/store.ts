@@ -7,6 +7,8 @@ export interface SendingCampaign {
   id: bigint;
   senderId: bigint;
   stream: Stream;
+  /** `campaign` or `notice`. */
+  purpose: string;
   mode: DeliveryMode;
   fromAddress: string;
   displayName: string;
@@ -24,7 +26,7 @@ export async function selectSendingCampaign(
   campaignId: bigint,
 ): Promise<SendingCampaign | undefined> {
   const [row] = await db<SendingCampaign[]>`
-    select c.id, c.sender_id, c.stream, c.mode, s.from_address, s.display_name, s.domain,
+    select c.id, c.sender_id, c.stream, c.purpose, c.mode, s.from_address, s.display_name, s.domain,
       s.bounce_domain, s.unsubscribe_base_url, k.subject, k.html, k.text, k.variables
     from campaigns c
       join senders s on s.id = c.sender_id
