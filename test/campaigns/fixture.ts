@@ -41,13 +41,22 @@ export async function makeSender(deps: CampaignDeps, unsubscribeBaseUrl: string 
   });
 }
 
+const usual = new WeakMap<Sql, Promise<bigint>>();
+
+/** Making RSA keys takes 200 ms, so campaigns share a sender unless a test brings its own. */
+function usualSender(deps: CampaignDeps): Promise<bigint> {
+  const known = usual.get(deps.sql) ?? makeSender(deps).then(({ id }) => id);
+  usual.set(deps.sql, known);
+  return known;
+}
+
 export async function makeCampaign(
   deps: CampaignDeps,
   changes: Partial<CampaignInput> = {},
 ): Promise<Campaign> {
   return createCampaign(deps, {
     name: 'March',
-    senderId: changes.senderId ?? (await makeSender(deps)).id,
+    senderId: changes.senderId ?? (await usualSender(deps)),
     content: { subject: 'Hello', format: 'html', source: '<p>Hello</p>', text: null },
     stream: 'transactional',
     mode: 'auto',
