@@ -47,14 +47,18 @@ export async function startDnsServer(host = '127.0.0.1'): Promise<DnsTestServer>
   });
   const port = await bindBoth();
 
+  /** TCP first: its port may be taken by anybody's connection, a UDP port hardly ever is. */
   async function bindBoth(): Promise<number> {
-    await new Promise<void>((resolve) => udp.bind(0, host, resolve));
-    const chosen = udp.address().port;
     await new Promise<void>((resolve, reject) => {
       tcp.once('error', reject);
-      tcp.listen(chosen, host, resolve);
+      tcp.listen(0, host, resolve);
     });
-    return (tcp.address() as AddressInfo).port;
+    const { port: chosen } = tcp.address() as AddressInfo;
+    await new Promise<void>((resolve, reject) => {
+      udp.once('error', reject);
+      udp.bind(chosen, host, resolve);
+    });
+    return chosen;
   }
 
   return {
