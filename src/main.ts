@@ -6,4 +6,8 @@
  */
 import { runCommandLine } from './cli/command-line.ts';
 
+// Whoever reads our output may stop (`volley … | head`): that is no reason to stop sending.
+process.stdout.on('error', () => undefined);
+process.stderr.on('error', () => undefined);
+
 process.exitCode = await runCommandLine(process.argv.slice(2), (code) => process.exit(code));
