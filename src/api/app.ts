@@ -25,6 +25,7 @@ import { BODY_LIMITS } from './request-body.ts';
 import type { BodyLimits } from './request-body.ts';
 import { createRouter } from './router.ts';
 import type { ApiRouter } from './router.ts';
+import { ambiguityRoutes } from './routes/ambiguity.ts';
 import { campaignRoutes } from './routes/campaigns.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -87,6 +88,7 @@ export function createApi(deps: ApiDeps): ApiRouter {
   app.route('/', templateRoutes(gate, deps));
   app.route('/', campaignRoutes(gate, deps));
   app.route('/', lifecycleRoutes(gate, deps));
+  app.route('/', ambiguityRoutes(gate, deps));
   app.route('/', recipientRoutes(gate, deps, streams));
   app.route('/', deliveryRoutes(gate, deps));
   app.route('/', reportRoutes(gate, deps));

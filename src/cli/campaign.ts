@@ -4,7 +4,7 @@
  * Calls the same use cases as the API. Works beside a running server (the embedded database is
  * shared) and without one.
  */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { getCampaign, listCampaigns } from '../campaigns/campaigns.ts';
 import type { CampaignDeps } from '../campaigns/deps.ts';
 import {
@@ -19,6 +19,7 @@ import { loadConfig, processEnvironment } from '../kernel/config.ts';
 import { AppError } from '../kernel/errors.ts';
 import { formatId, parseId } from '../kernel/ids.ts';
 import { createLogger } from '../kernel/log.ts';
+import { resolveAmbiguous } from '../scheduler/resolve/resolve.ts';
 import { startJobs } from '../scheduler/jobs/jobs.ts';
 import { openDatabase } from './database.ts';
 import { balanceRows } from './report.ts';
@@ -61,10 +62,11 @@ function campaignId(text: string): bigint {
 
 export function campaignCommand(): Command {
   const command = new Command('campaign')
-    .description('list, report, verify, start, pause, resume, cancel')
+    .description('list, report, verify, start, pause, resume, cancel, resolve')
     .addHelpText('after', EXAMPLES);
   addList(command);
   addReports(command);
+  addResolve(command);
   for (const [verb, { act, meaning }] of Object.entries(VERBS)) {
     command
       .command(`${verb} <id>`)
@@ -77,6 +79,26 @@ export function campaignCommand(): Command {
       });
   }
   return command;
+}
+
+function addResolve(command: Command): void {
+  command
+    .command('resolve <id>')
+    .description('decide what the ambiguous deliveries are')
+    .addOption(
+      new Option(
+        '--as <decision>',
+        'accepted: they have it; retry: send again, some may get it twice',
+      )
+        .choices(['accepted', 'retry'])
+        .makeOptionMandatory(),
+    )
+    .action(async (text: string, options: { as: 'accepted' | 'retry' }) => {
+      await withDeps(async (deps) => {
+        const resolved = await resolveAmbiguous(deps, campaignId(text), options.as);
+        print(`${text} ${resolved} resolved as ${options.as}`);
+      });
+    });
 }
 
 function addList(command: Command): void {

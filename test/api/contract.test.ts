@@ -99,6 +99,8 @@ const CALLS: Record<string, () => Promise<Answer>> = {
   'post /v1/campaigns/{id}/pause': () => api.post(`/v1/campaigns/${world.draft}/pause`),
   'post /v1/campaigns/{id}/resume': () => api.post(`/v1/campaigns/${world.draft}/resume`),
   'post /v1/campaigns/{id}/cancel': () => api.post(`/v1/campaigns/${world.draft}/cancel`),
+  'post /v1/campaigns/{id}/resolve-ambiguous': () =>
+    api.post(`/v1/campaigns/${world.draft}/resolve-ambiguous`, { as: 'accepted' }),
   'post /u/{token}': () =>
     api.call(
       'POST',

@@ -42,3 +42,20 @@ test('policy retry: it is sent again, and this is the one way to a duplicate', a
     .map((message) => message.messageId);
   expect(new Set(ids).size).toBe(1);
 });
+
+test('held, and a person decides: accepted for one campaign, retry for another', async () => {
+  const known = await startCampaign(world.api, { recipients: ['drop+e@gmail.example'] });
+  await untilState(world.api, known, 'completed');
+  const path = (id: string): string => `/v1/campaigns/${id}/resolve-ambiguous`;
+  expect(await world.api.post(path(known), { as: 'accepted' })).toEqual({ resolved: 1 });
+  expect(await account(world, known)).toMatchObject({ accepted: 1, ambiguous: 0 });
+
+  const again = await startCampaign(world.api, { recipients: ['drop+f@gmail.example'] });
+  await untilState(world.api, again, 'completed');
+  expect(await world.api.post(path(again), { as: 'retry' })).toEqual({ resolved: 1 });
+  await untilState(world.api, again, 'completed');
+  expect((await statesOf(world.api, again)).get('drop+f@gmail.example')).toBe('accepted');
+  expect(world.range.ledger.messagesFor('drop+f@gmail.example')).toHaveLength(2);
+  const { balance } = await world.api.get<{ balance: unknown }>(`/v1/campaigns/${again}/report`);
+  expect(balance).toMatchObject({ accepted: 1, ambiguous: 0, closes: true });
+});
