@@ -26,7 +26,7 @@ export async function compileMjml(source: string): Promise<MjmlResult> {
     workerData: source,
     env: {},
     execArgv: [],
-    resourceLimits: { maxOldGenerationSizeMb: MEMORY_LIMIT_MB },
+    resourceLimits: { maxOldGenerationSizeMb: MEMORY_LIMIT_MB, maxYoungGenerationSizeMb: 16 },
   });
   try {
     const [result] = (await once(worker, 'message', {
