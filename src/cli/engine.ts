@@ -127,6 +127,8 @@ function mtaOptions(config: Config, clock: Clock, log: Logger): Parameters<typeo
     maxConnectionsPerSite: config.maxConnectionsPerDestination,
     maxMessagesPerConnection: config.maxMessagesPerConnection,
     connectTimeoutMs: config.connectTimeoutSeconds * 1_000,
+    // A host that failed is forgotten before the first retry asks for it, or the retry is none.
+    memory: { failureMs: Math.min(60_000, Math.min(...config.retryScheduleSeconds) * 500) },
     now: clock,
     random: Math.random,
     log,

@@ -40,9 +40,12 @@ export interface DemoOptions {
   logLevel: 'silent' | 'error' | 'warn' | 'info' | 'debug';
 }
 
-/** Long enough for every retry of the schedule, short enough to watch. */
-const TTL_SECONDS = 20;
-const RETRY_SCHEDULE_SECONDS = '1,2,3,5';
+/**
+ * What never lifts (a full mailbox) expires when its next try would be past the ttl: after the ninth
+ * try, some 20 s after the first. A slow machine has the whole ttl for the others.
+ */
+const TTL_SECONDS = 50;
+const RETRY_SCHEDULE_SECONDS = '1,1,2,2,3,3,4,4,60';
 const SHOWN_DISAGREEMENTS = 10;
 
 /** Answers whether everything agrees. */
