@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { createMta } from '../src/mta/deliver.ts';
 import { createSigner, hashBody, splitMessage } from '../src/mta/dkim.ts';
 import type { DkimKey, Signer } from '../src/mta/dkim.ts';
+import { createRoutes, staticRules } from '../src/mta/routes.ts';
 import type { DeliveryRequest, Transaction } from '../src/mta/transaction.ts';
 
 const { values } = parseArgs({
@@ -105,7 +106,7 @@ function order(site: number): DeliveryRequest {
 
 const mta = createMta({
   heloName: 'bench.test',
-  routes: { '*': `127.0.0.1:${port}` },
+  routes: createRoutes(staticRules({ '*': `127.0.0.1:${port}` })),
   maxConnections: 20_000,
   maxConnectionsPerSite: connections,
   maxMessagesPerConnection: 1_000,

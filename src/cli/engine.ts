@@ -21,7 +21,10 @@ import type { ResourceStack } from '../kernel/lifecycle.ts';
 import type { Logger } from '../kernel/log.ts';
 import { migrationCount } from '../kernel/postgres/migrate.ts';
 import { createMta } from '../mta/deliver.ts';
+import type { MtaOptions } from '../mta/deliver.ts';
+import { createRoutes, staticRules } from '../mta/routes.ts';
 import type { Mta } from '../mta/transaction.ts';
+import type { Endpoint } from '../mta/transport.ts';
 import { CHUNK_SIZE } from '../scheduler/expand/expand.ts';
 import { startJobs } from '../scheduler/jobs/jobs.ts';
 import { startScheduler } from '../scheduler/scheduler.ts';
@@ -66,7 +69,8 @@ async function assemble(options: EngineOptions, stack: ResourceStack): Promise<E
   stack.onRelease('job queue', () => jobs.stop());
   const deps: CampaignDeps = { sql, clock, ...secrets, jobs };
 
-  const mta = createMta(mtaOptions(config, clock, log));
+  const ownListeners: Endpoint[] = [];
+  const mta = createMta({ ...mtaOptions(config, clock, log), ownListeners: () => ownListeners });
   stack.onRelease('mta', () => mta.close());
   const expansion = { sql, clock, batchSize: config.batchSize, chunkSize: CHUNK_SIZE };
   const scheduler = await startScheduler({
@@ -86,10 +90,12 @@ async function assemble(options: EngineOptions, stack: ResourceStack): Promise<E
     {
       host: config.bounceHost,
       port: config.bouncePort,
+      name: config.heloName,
       maxMessageBytes: config.bounceMaxMessageBytes,
     },
   );
   stack.onRelease('bounce listener', () => listener.close());
+  ownListeners.push({ host: config.bounceHost, port: listener.port });
   const api = createApi({
     ...deps,
     log,
@@ -116,12 +122,13 @@ async function assemble(options: EngineOptions, stack: ResourceStack): Promise<E
   };
 }
 
-function mtaOptions(config: Config, clock: Clock, log: Logger): Parameters<typeof createMta>[0] {
+function mtaOptions(config: Config, clock: Clock, log: Logger): MtaOptions {
   const [host, port] = (config.dnsServer ?? '').split(':');
   return {
     heloName: config.heloName,
     ...(host === undefined || host === '' ? {} : { dnsServer: { host, port: Number(port) } }),
-    routes: config.routes,
+    routes: createRoutes(staticRules(config.routes)),
+    allowPrivateMx: config.allowPrivateMx,
     smtpPort: config.smtpPort,
     maxConnections: config.maxConnections,
     maxConnectionsPerSite: config.maxConnectionsPerDestination,

@@ -10,7 +10,7 @@ import { formatTable, print, printJson } from './table.ts';
 const EXAMPLES = `
 Example (two terminals):
   npm run -s volley -- range
-  VOLLEY_DNS_SERVER=127.0.0.1:5300 VOLLEY_SMTP_PORT=2500 npm start`;
+  VOLLEY_DNS_SERVER=127.0.0.1:5300 VOLLEY_SMTP_PORT=2500 VOLLEY_ALLOW_PRIVATE_MX=true npm start`;
 
 interface RangeCommandOptions {
   bounceTo: string;
@@ -47,7 +47,9 @@ export function rangeCommand(exitNow: ExitNow): Command {
         const { dnsServer, smtpPort, domains } = range;
         if (options.json === true) printJson({ dnsServer, smtpPort, domains });
         else {
-          print(`VOLLEY_DNS_SERVER=${dnsServer} VOLLEY_SMTP_PORT=${smtpPort}\n`);
+          print(
+            `VOLLEY_DNS_SERVER=${dnsServer} VOLLEY_SMTP_PORT=${smtpPort} VOLLEY_ALLOW_PRIVATE_MX=true\n`,
+          );
           const rows = domains.map(({ domain, routing, hosts }) => [
             domain,
             routing,

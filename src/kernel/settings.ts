@@ -22,6 +22,21 @@ const integer = (min: number, max: number, fallback: number) =>
   z.coerce.number().int().min(min).max(max).default(fallback);
 const port = (fallback: number) => integer(0, 65_535, fallback);
 
+/** `true`, `false` and the like, or a boolean in the file. */
+const flag = (fallback: boolean) =>
+  z
+    .preprocess((value) => (typeof value === 'boolean' ? String(value) : value), z.stringbool())
+    .default(fallback);
+
+const ROUTE_PATTERN = /^(?:\*|(?:\*\.)?[^\s*@]+)$/;
+const ROUTE_TARGET = /^(?:\[[0-9a-f:.]+\]|[^\s:[\]]+):(\d{1,5})$/i;
+
+/** `host:port` or `[v6]:port`. */
+function isRouteTarget(text: string): boolean {
+  const digits = ROUTE_TARGET.exec(text)?.[1];
+  return digits !== undefined && Number(digits) >= 1 && Number(digits) <= 65_535;
+}
+
 /** `a=b,c=d`, or an object in the file. */
 const routes = z
   .preprocess(
@@ -35,7 +50,10 @@ const routes = z
         }),
       );
     },
-    z.record(z.string().min(1), z.string().regex(/^\S+:\d{1,5}$/, 'must be host:port')),
+    z.record(
+      z.string().regex(ROUTE_PATTERN, 'must be a domain, *.domain or *'),
+      z.string().refine(isRouteTarget, 'must be host:port'),
+    ),
   )
   .default({});
 
@@ -116,7 +134,12 @@ export const SETTINGS = {
   routes: setting(
     'VOLLEY_ROUTES',
     routes,
-    'Static routes instead of MX: domain=host:port, comma separated; * for all the others',
+    'Static routes instead of MX: domain=host:port, comma separated; *.domain for all below it, * for all the others',
+  ),
+  allowPrivateMx: setting(
+    'VOLLEY_ALLOW_PRIVATE_MX',
+    flag(false),
+    'Send to MX hosts with loopback and private addresses too, as the practice range has them',
   ),
   smtpPort: setting('VOLLEY_SMTP_PORT', port(25), 'Port of the receivers that MX records name'),
   maxConnections: setting(

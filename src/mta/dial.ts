@@ -1,9 +1,11 @@
 /**
- * mta/dial — finds a host of a domain that takes our connection.
+ * mta/dial — finds a host of a destination that takes our connection.
  *
  * Promises: hosts in MX order, each with all its addresses, at most five connections tried. A host
  *           whose TLS fails is tried once more in clear, and remembered (host-memory.ts), when TLS is
- *           opportunistic; never when it is required.
+ *           opportunistic; never when it is required. We never connect to our own listeners, nor, by
+ *           MX, to a host that has greeted us with our own name; hosts behind it are not tried, they
+ *           would bring the mail back (RFC 5321 5.1).
  * Fails:    with one SiteFailure that says most: a receiver's reply before silence, the best host
  *           before its backups; `rejected` only when no host left hope.
  */
@@ -14,15 +16,26 @@ import type { Capabilities } from './capabilities.ts';
 import { openConnection } from './connection.ts';
 import type { Connection, ConnectionListener } from './connection.ts';
 import type { HostMemory } from './host-memory.ts';
-import type { Resolver } from './resolver.ts';
+import type { LocalFailure } from './outcome.ts';
+import type { Addresses, Resolver, Route } from './resolver.ts';
 import type { SessionEnd, TlsMode } from './session.ts';
 import { resultOf } from './session-state.ts';
 import type { Timeouts } from './timeouts.ts';
 import type { SiteFailure } from './transaction.ts';
+import type { WireTransport } from './transport.ts';
+
+/** Where the connections of one site lead. */
+export interface Destination {
+  /** The domain whose MX hosts are meant. */
+  domain: string;
+  transport: WireTransport;
+}
 
 export interface Dialer {
   resolver: Resolver;
   memory: HostMemory;
+  /** Whether we listen there ourselves. */
+  isOurs: (address: string, port: number) => boolean;
   heloName: string;
   tls: TlsMode;
   timeouts: Timeouts;
@@ -53,46 +66,76 @@ const NOWHERE: Place = { mxHost: null, mxAddress: null };
  */
 export async function dial(
   dialer: Dialer,
-  domain: string,
+  destination: Destination,
   isLive: (address: string) => boolean,
   live: LiveListener,
 ): Promise<Dialed> {
   const startedAt = dialer.now();
   const failures: { place: Place; end: SessionEnd }[] = [];
   const giveUp = (): Dialed => ({ ok: false, failure: worst(dialer, startedAt, failures) });
-  const route = await dialer.resolver.route(domain);
+  const route = await findHosts(dialer, destination);
   if (!route.ok) {
-    failures.push({ place: NOWHERE, end: { stage: 'dns', reply: null, failure: route.failure } });
+    failures.push({ place: NOWHERE, end: dnsEnd(route.failure) });
     return giveUp();
   }
   let tried = 0;
   for (const { name, port } of route.hosts) {
-    const found = await dialer.resolver.addresses(name);
+    const found = await findAddresses(dialer, destination, name);
     for (const address of found.ok ? found.addresses : []) {
       const place = { mxHost: name, mxAddress: `${bracketed(address)}:${port}` };
+      if (dialer.isOurs(address, port)) {
+        failures.push({ place, end: dnsEnd('loops_to_self') });
+        return giveUp();
+      }
       const used = isLive(place.mxAddress);
       const known = used ? null : dialer.memory.failure(place.mxAddress, nowMs(dialer));
       if (known === null && tried >= MAX_TRIED) return giveUp();
       if (known === null) tried += 1;
-      const end = known ?? (await tryHost(dialer, place, address, port, live));
+      const end = known ?? (await tryHost(dialer, destination, place, address, port, live));
       if ('connection' in end) return end;
       failures.push({ place, end });
       if (!used && known === null) {
         dialer.memory.rememberFailure(place.mxAddress, end, nowMs(dialer));
       }
+      if (end.failure === 'loops_to_self') return giveUp();
     }
     if (!found.ok) {
       const place = { mxHost: name, mxAddress: null };
-      failures.push({ place, end: { stage: 'dns', reply: null, failure: 'dns_temporary' } });
+      failures.push({ place, end: dnsEnd(hostFailure(found.failure)) });
     }
   }
   return giveUp();
+}
+
+async function findHosts(dialer: Dialer, { domain, transport }: Destination): Promise<Route> {
+  if (transport.to === null) return dialer.resolver.route(domain);
+  const { host, port } = transport.to;
+  return { ok: true, hosts: [{ name: host, port, preference: 0 }] };
+}
+
+function findAddresses(
+  dialer: Dialer,
+  { transport }: Destination,
+  host: string,
+): Promise<Addresses> {
+  const { resolver } = dialer;
+  return transport.to === null ? resolver.addresses(host) : resolver.systemAddresses(host);
+}
+
+/** An MX host without an address is often an accident. */
+function hostFailure(failure: LocalFailure): LocalFailure {
+  return failure === 'private_address' ? failure : 'dns_temporary';
+}
+
+function dnsEnd(failure: LocalFailure): SessionEnd {
+  return { stage: 'dns', reply: null, failure };
 }
 
 type Tried = Extract<Dialed, { ok: true }> | SessionEnd;
 
 async function tryHost(
   dialer: Dialer,
+  destination: Destination,
   place: Place & { mxAddress: string },
   address: string,
   port: number,
@@ -100,10 +143,11 @@ async function tryHost(
 ): Promise<Tried> {
   const key = place.mxAddress;
   const attempt = (tls: TlsMode): Promise<Tried> =>
-    openSession(dialer, place, address, port, tls, live);
-  const mayGoClear = dialer.tls === 'opportunistic';
+    openSession(dialer, destination, place, address, port, tls, live);
+  const wanted = destination.transport.tls ?? dialer.tls;
+  const mayGoClear = wanted === 'opportunistic';
   if (mayGoClear && dialer.memory.hasBrokenTls(key, nowMs(dialer))) return attempt('none');
-  const first = await attempt(dialer.tls);
+  const first = await attempt(wanted);
   if ('connection' in first || first.stage !== 'starttls' || !mayGoClear) return first;
   dialer.memory.rememberBrokenTls(key, nowMs(dialer));
   return attempt('none');
@@ -111,6 +155,7 @@ async function tryHost(
 
 function openSession(
   dialer: Dialer,
+  { transport }: Destination,
   place: Place,
   address: string,
   port: number,
@@ -118,6 +163,8 @@ function openSession(
   live: LiveListener,
 ): Promise<Tried> {
   const { heloName, timeouts, connectTimeoutMs, secureContext } = dialer;
+  // The operator's own routes may lead to a server of this very machine.
+  const refusedName = transport.to === null && isTelling(heloName) ? heloName : null;
   return new Promise((resolve) => {
     let ready = false;
     const connection = openConnection(
@@ -127,7 +174,7 @@ function openSession(
         connectTimeoutMs,
         secureContext,
         nowMs: () => nowMs(dialer),
-        session: { heloName, tls, timeouts, ...place },
+        session: { heloName, refusedName, tls, timeouts, ...place },
       },
       {
         ...live,
@@ -142,6 +189,11 @@ function openSession(
       },
     );
   });
+}
+
+/** `localhost` and the like are anybody's name. */
+function isTelling(name: string): boolean {
+  return name.includes('.') && !name.toLowerCase().startsWith('localhost');
 }
 
 function worst(

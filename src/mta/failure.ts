@@ -24,6 +24,7 @@ const FAILURES: Record<LocalFailure, FailureFacts> = {
   null_mx: facts(true, '5.1.10', 'The domain says that it takes no mail (null MX)'),
   dns_temporary: facts(false, '4.4.3', 'The DNS gave no usable answer'),
   loops_to_self: facts(true, '5.4.6', 'Mail for the domain would come back to this host'),
+  private_address: facts(true, '5.4.4', 'The hosts of the domain have no public address'),
   connect_failed: facts(false, '4.4.1', 'No host of the domain accepted a connection'),
   connect_timeout: facts(false, '4.4.1', 'The host did not answer in time'),
   connection_lost: facts(false, '4.4.2', 'The connection was lost'),
@@ -33,6 +34,7 @@ const FAILURES: Record<LocalFailure, FailureFacts> = {
   too_large: facts(true, '5.3.4', 'The message is larger than the host takes'),
   eight_bit_unsupported: facts(true, '5.6.3', 'The message has 8-bit text, the host takes 7-bit'),
   smtputf8_unsupported: facts(true, '5.6.7', 'The address has non-ASCII characters, the host none'),
+  storage_failed: facts(false, '4.3.0', 'The message could not be written to its folder'),
   aborted: facts(false, '4.3.2', 'Sending was stopped before the message went out'),
   render_failed: facts(true, '5.6.0', 'The message could not be made'),
 };

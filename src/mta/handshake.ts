@@ -7,7 +7,8 @@
  * Promises: what a receiver said in clear is forgotten when TLS begins (RFC 3207 4.2).
  * Fails:    by ending the session with the stage and the reply or observation; the caller tries the
  *           next host. STARTTLS not offered, or refused: goes on in clear when TLS is opportunistic
- *           (RFC 7435: mail in clear is what the other choice would be), else ends.
+ *           (RFC 7435: mail in clear is what the other choice would be), else ends. A host that
+ *           greets us with our own name is ourselves behind some address translation: a loop.
  */
 import { NO_CAPABILITIES, parseCapabilities } from './capabilities.ts';
 import { greetCommand } from './command.ts';
@@ -62,6 +63,11 @@ function greet(state: SessionState, verb: 'EHLO' | 'HELO'): void {
 }
 
 function afterEhlo(state: SessionState, lines: readonly string[]): SessionEnd | null {
+  const { refusedName } = state.options;
+  const greeter = (lines[0] ?? '').trim().split(' ')[0] ?? '';
+  if (refusedName !== null && greeter.toLowerCase() === refusedName.toLowerCase()) {
+    return { stage: 'ehlo', reply: null, failure: 'loops_to_self' };
+  }
   state.capabilities = parseCapabilities(lines);
   const wanted = state.options.tls !== 'none' && state.tls === null;
   if (!wanted || !state.capabilities.startTls) return openUnlessTlsIsMissing(state);

@@ -16,10 +16,10 @@ export interface HostMemory {
   rememberFailure(host: string, end: SessionEnd, nowMs: number): void;
   hasBrokenTls(host: string, nowMs: number): boolean;
   rememberBrokenTls(host: string, nowMs: number): void;
-  maxRecipients(domain: string, nowMs: number): number | null;
-  rememberMaxRecipients(domain: string, count: number, nowMs: number): void;
-  maxMessages(domain: string, nowMs: number): number | null;
-  rememberMaxMessages(domain: string, count: number, nowMs: number): void;
+  maxRecipients(site: string, nowMs: number): number | null;
+  rememberMaxRecipients(site: string, count: number, nowMs: number): void;
+  maxMessages(site: string, nowMs: number): number | null;
+  rememberMaxMessages(site: string, count: number, nowMs: number): void;
 }
 
 export interface HostMemoryOptions {
@@ -41,10 +41,10 @@ export function createHostMemory(options: HostMemoryOptions = {}): HostMemory {
     rememberFailure: (host, end, nowMs) => failures.set(host, end, nowMs),
     hasBrokenTls: (host, nowMs) => brokenTls.get(host, nowMs) !== null,
     rememberBrokenTls: (host, nowMs) => brokenTls.set(host, true, nowMs),
-    maxRecipients: (domain, nowMs) => recipients.get(domain, nowMs),
-    rememberMaxRecipients: (domain, count, nowMs) => recipients.set(domain, count, nowMs),
-    maxMessages: (domain, nowMs) => messages.get(domain, nowMs),
-    rememberMaxMessages: (domain, count, nowMs) => messages.set(domain, count, nowMs),
+    maxRecipients: (site, nowMs) => recipients.get(site, nowMs),
+    rememberMaxRecipients: (site, count, nowMs) => recipients.set(site, count, nowMs),
+    maxMessages: (site, nowMs) => messages.get(site, nowMs),
+    rememberMaxMessages: (site, count, nowMs) => messages.set(site, count, nowMs),
   };
 }
 

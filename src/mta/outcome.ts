@@ -34,6 +34,7 @@ export type LocalFailure =
   | 'null_mx'
   | 'dns_temporary'
   | 'loops_to_self'
+  | 'private_address'
   | 'connect_failed'
   | 'connect_timeout'
   | 'connection_lost'
@@ -43,6 +44,7 @@ export type LocalFailure =
   | 'too_large'
   | 'eight_bit_unsupported'
   | 'smtputf8_unsupported'
+  | 'storage_failed'
   | 'aborted'
   | 'render_failed';
 

@@ -1,22 +1,29 @@
 /**
  * mta/resolver — where mail for a domain goes: hosts in the order to try them, and their addresses.
  *
- * Promises: a static route comes before the DNS (`domain`, then `*`). MX by preference, random among
- *           equals, anew for each call; the domain itself when it has no MX (RFC 5321 5.1). Answers
- *           live as long as their TTL, 60 seconds to one hour; "no" 60 seconds to 5 minutes.
+ * Promises: MX by preference, random among equals, anew for each call; the domain itself when it has
+ *           no MX (RFC 5321 5.1). Answers live as long as their TTL, 60 seconds to one hour; "no" 60
+ *           seconds to 5 minutes. What strangers write into the DNS does not make us speak to our own
+ *           network: addresses that are not public are passed over, unless `allowPrivate`.
  * Fails:    as a value. No such name, or neither MX nor address: `no_such_domain`, permanent. A null
- *           MX (RFC 7505): `null_mx`, permanent. Only ourselves left: `loops_to_self`. No answer, or
+ *           MX (RFC 7505): `null_mx`, permanent. Only ourselves left: `loops_to_self`. Only private
+ *           addresses: `private_address`, permanent, and nobody is suppressed for it. No answer, or
  *           MX hosts without addresses: `dns_temporary`, because that is often an accident, and
- *           permanent failures of this kind put people on the suppression list.
+ *           permanent failures of this kind put people on the suppression list. So is "no such
+ *           domain" while nearly all names are said not to exist (name-guard.ts).
  */
 import { lookup as systemLookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { asciiDomain } from '../kernel/address.ts';
 import type { Random } from '../kernel/clock.ts';
+import type { Logger } from '../kernel/log.ts';
 import { createAnswerCache } from './answer-cache.ts';
 import type { AnswerCache, Loaded } from './answer-cache.ts';
 import type { DnsAnswer, DnsClient } from './dns.ts';
+import { createNameGuard } from './name-guard.ts';
+import type { NameGuard } from './name-guard.ts';
 import type { LocalFailure } from './outcome.ts';
+import { isPublic } from './public-address.ts';
 
 export interface MailHost {
   name: string;
@@ -31,18 +38,22 @@ export type Addresses =
 
 export interface Resolver {
   route(domain: string): Promise<Route>;
+  /** Of an MX host. */
   addresses(host: string): Promise<Addresses>;
+  /** Of a host that the operator has named: as the system sees it, private ones too. */
+  systemAddresses(host: string): Promise<Addresses>;
 }
 
 export interface ResolverOptions {
   dns: DnsClient;
-  /** `host:port` or `[v6]:port` by domain; `*` for all the others. */
-  routes: Readonly<Record<string, string>>;
   smtpPort: number;
   /** Our own names: an MX of that name, and all behind it, would bring the mail back. */
   ownNames: readonly string[];
+  /** Addresses that are not public count too: loopback, RFC 1918 and the like. */
+  allowPrivate: boolean;
   nowMs: () => number;
   random: Random;
+  log?: Logger;
 }
 
 const MAX_HOSTS = 16;
@@ -51,32 +62,38 @@ const MAX_DOMAINS = 50_000;
 const MAX_HOST_NAMES = 20_000;
 const MINUTE_MS = 60_000;
 const FAILURE_TTL_MS = 5_000;
+const ALARM_EVERY_MS = 60_000;
 
 interface State {
   options: ResolverOptions;
-  /** Names that static routes point to. */
-  systemNames: ReadonlySet<string>;
   domains: AnswerCache<Route>;
   hosts: AnswerCache<Addresses>;
+  systemHosts: AnswerCache<Addresses>;
+  guard: NameGuard;
+  /** When it was last said that the DNS server is not believed. */
+  alarmedAtMs: number;
 }
 
 export function createResolver(options: ResolverOptions): Resolver {
   const state: State = {
     options,
-    systemNames: new Set(Object.values(options.routes).map((text) => parseRoute(text).name)),
     domains: createAnswerCache(MAX_DOMAINS, options.nowMs),
     hosts: createAnswerCache(MAX_HOST_NAMES, options.nowMs),
+    systemHosts: createAnswerCache(MAX_HOST_NAMES, options.nowMs),
+    guard: createNameGuard(),
+    alarmedAtMs: -Infinity,
   };
   return {
     route: (domain) => findRoute(state, domain),
     addresses: (host) => findAddresses(state, host),
+    systemAddresses: (host) => findSystemAddresses(state, host),
   };
 }
 
 async function findRoute(state: State, domain: string): Promise<Route> {
-  const fixed = state.options.routes[domain] ?? state.options.routes['*'];
-  if (fixed !== undefined) return { ok: true, hosts: [parseRoute(fixed)] };
-  const route = await state.domains.get(domain, () => loadRoute(state, domain));
+  const route = await state.domains.get(domain, async () =>
+    doubt(state, domain, await loadRoute(state, domain)),
+  );
   if (!route.ok) return route;
   const { random } = state.options;
   const hosts = route.hosts.map((host) => ({ host, among: random() }));
@@ -84,11 +101,25 @@ async function findRoute(state: State, domain: string): Promise<Route> {
   return { ok: true, hosts: hosts.map(({ host }) => host) };
 }
 
-/** The configuration has checked the form. */
-function parseRoute(text: string): MailHost {
-  const at = text.lastIndexOf(':');
-  const name = text.slice(0, at).replace(/^\[|\]$/g, '');
-  return { name, port: Number(text.slice(at + 1)), preference: 0 };
+/** A DNS server that denies nearly every name is broken; its word must not bounce a whole list. */
+function doubt(state: State, domain: string, loaded: Loaded<Route>): Loaded<Route> {
+  const { value } = loaded;
+  if (!value.ok && value.failure === 'dns_temporary') return loaded;
+  const denied = !value.ok && value.failure === 'no_such_domain';
+  state.guard.observe(domain, denied);
+  if (!denied || !state.guard.isAbsurd()) return loaded;
+  alarm(state);
+  return failed('dns_temporary', FAILURE_TTL_MS);
+}
+
+function alarm(state: State): void {
+  const { nowMs, log } = state.options;
+  if (nowMs() - state.alarmedAtMs < ALARM_EVERY_MS) return;
+  state.alarmedAtMs = nowMs();
+  log?.error(
+    state.guard.counts(),
+    'the DNS server denies nearly every domain: it is not believed, mail waits; check VOLLEY_DNS_SERVER',
+  );
 }
 
 async function loadRoute(state: State, domain: string): Promise<Loaded<Route>> {
@@ -145,29 +176,39 @@ function explicitRoute(
 }
 
 async function findAddresses(state: State, host: string): Promise<Addresses> {
-  if (isIP(host) !== 0) return { ok: true, addresses: [host] };
-  const load = state.systemNames.has(host) ? loadSystemAddresses : loadAddresses;
-  return state.hosts.get(host, () => load(host, state.options.dns));
+  const { dns, allowPrivate } = state.options;
+  return state.hosts.get(host, () => loadAddresses(host, dns, allowPrivate));
 }
 
-async function loadAddresses(host: string, dns: DnsClient): Promise<Loaded<Addresses>> {
+async function loadAddresses(
+  host: string,
+  dns: DnsClient,
+  allowPrivate: boolean,
+): Promise<Loaded<Addresses>> {
   const answers = await Promise.all([dns.lookup(host, 'A'), dns.lookup(host, 'AAAA')]);
   const found = answers.filter((answer) => answer.status === 'answer');
-  const addresses = found
+  const all = found
     .flatMap(({ records }) => records)
     .flatMap((record) => (record.type === 'A' || record.type === 'AAAA' ? [record.data] : []))
-    .filter((address) => isIP(address) !== 0)
-    .slice(0, MAX_ADDRESSES);
-  if (addresses.length > 0) {
+    .filter((address) => isIP(address) !== 0);
+  const addresses = all.filter((address) => allowPrivate || isPublic(address));
+  if (all.length > 0) {
     const ttlMs = positiveMs(Math.min(...found.map(({ ttlSeconds }) => ttlSeconds)));
-    return { value: { ok: true, addresses }, ttlMs, isFailure: false };
+    if (addresses.length === 0) return failed('private_address', ttlMs);
+    const value = { ok: true, addresses: addresses.slice(0, MAX_ADDRESSES) } as const;
+    return { value, ttlMs, isFailure: false };
   }
   const none = answers.filter(({ status }) => status === 'no_data' || status === 'no_name');
   if (none.length < answers.length) return failed('dns_temporary', FAILURE_TTL_MS);
   return failed('no_such_domain', MINUTE_MS);
 }
 
-/** Hosts of static routes are often names of /etc/hosts or of a container network. */
+async function findSystemAddresses(state: State, host: string): Promise<Addresses> {
+  if (isIP(host) !== 0) return { ok: true, addresses: [host] };
+  return state.systemHosts.get(host, () => loadSystemAddresses(host));
+}
+
+/** Hosts of routes are often names of /etc/hosts or of a container network. */
 async function loadSystemAddresses(host: string): Promise<Loaded<Addresses>> {
   try {
     const found = await systemLookup(host, { all: true, order: 'ipv4first' });

@@ -33,6 +33,8 @@ export type TlsMode = 'none' | 'opportunistic' | 'required' | 'verified';
 
 export interface SessionOptions {
   heloName: string;
+  /** Who greets us with this name is ourselves; null: anybody may. */
+  refusedName: string | null;
   tls: TlsMode;
   timeouts: Timeouts;
   mxHost: string | null;
@@ -245,6 +247,6 @@ export function decideAll(
 
 /** 5xx and permanent observations are `rejected`; everything else that failed is `deferred`. */
 export function resultOf(reply: Reply | null, failure: LocalFailure | null): Result {
-  if (reply !== null) return reply.code >= 500 ? 'rejected' : 'deferred';
-  return failure !== null && describeFailure(failure).permanent ? 'rejected' : 'deferred';
+  if (failure !== null) return describeFailure(failure).permanent ? 'rejected' : 'deferred';
+  return reply !== null && reply.code >= 500 ? 'rejected' : 'deferred';
 }

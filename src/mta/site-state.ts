@@ -1,5 +1,5 @@
 /**
- * mta/site-state — what a site remembers of one destination domain: its requests and connections.
+ * mta/site-state — what a site remembers of one destination: its requests and connections.
  *
  * A connection (`Link`) is dialing, busy, idle or closing, and then gone; `move` is the only place
  * that changes it, keeps the lists and the pool's count, and runs the idle timer.
@@ -7,7 +7,7 @@
  */
 import type { Random } from '../kernel/clock.ts';
 import type { Connection } from './connection.ts';
-import type { Dialer, Place } from './dial.ts';
+import type { Destination, Dialer, Place } from './dial.ts';
 import type { Pool } from './pool.ts';
 import { isOver, need } from './request.ts';
 import type { RequestState } from './request.ts';
@@ -57,7 +57,11 @@ export interface Link {
 }
 
 export interface Site {
-  readonly domain: string;
+  /** Sites of one key are one site. */
+  readonly key: string;
+  /** The domain, or the host that many domains share; what is learned is kept under it. */
+  readonly name: string;
+  readonly destination: Destination;
   readonly deps: SiteDeps;
   readonly requests: Set<RequestState>;
   readonly links: Record<LinkState, Set<Link>>;
@@ -72,9 +76,11 @@ export interface Site {
   wornAfter: number;
 }
 
-export function createSite(domain: string, deps: SiteDeps): Site {
+export type SiteIdentity = Pick<Site, 'key' | 'name' | 'destination'>;
+
+export function createSite(identity: SiteIdentity, deps: SiteDeps): Site {
   return {
-    domain,
+    ...identity,
     deps,
     requests: new Set(),
     links: { dialing: new Set(), busy: new Set(), idle: new Set(), closing: new Set() },
@@ -157,7 +163,8 @@ export function demandOf(site: Site): [number, number] {
 
 /** For people who ask what a site is doing. */
 export interface SiteSnapshot {
-  domain: string;
+  /** The domain, or the host that many domains share. */
+  name: string;
   requests: number;
   connections: Record<LinkState, number>;
   /** Learned; null when no limit was met. */
@@ -169,7 +176,7 @@ export function describeSite(site: Site): SiteSnapshot {
   const { dialing, busy, idle, closing } = site.links;
   const { dialer, nowMs } = site.deps;
   return {
-    domain: site.domain,
+    name: site.name,
     requests: site.requests.size,
     connections: {
       dialing: dialing.size,
@@ -177,8 +184,8 @@ export function describeSite(site: Site): SiteSnapshot {
       idle: idle.size,
       closing: closing.size,
     },
-    maxRecipients: dialer.memory.maxRecipients(site.domain, nowMs()),
-    maxMessages: dialer.memory.maxMessages(site.domain, nowMs()),
+    maxRecipients: dialer.memory.maxRecipients(site.name, nowMs()),
+    maxMessages: dialer.memory.maxMessages(site.name, nowMs()),
   };
 }
 

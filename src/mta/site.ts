@@ -1,5 +1,5 @@
 /**
- * mta/site — one destination domain: its connections, and the requests that share them.
+ * mta/site — one destination: its connections, and the requests that share them.
  *
  * A request holds a lane for each connection that works for it. Connections that become free serve
  * the request with the fewest lanes.
@@ -98,7 +98,7 @@ function give(site: Site, link: Link, request: RequestState, work: Work): void {
   request.served = true;
   link.given += 1;
   link.works.set(work, request);
-  link.connection?.send(work, dialer.memory.maxRecipients(site.domain, nowMs()));
+  link.connection?.send(work, dialer.memory.maxRecipients(site.name, nowMs()));
   pullAhead(site, link);
   grow(site);
 }
@@ -175,7 +175,7 @@ function open(site: Site): void {
   }
   const link = createLink(site);
   const isLive = (address: string): boolean => hasLinkTo(site, address);
-  void dial(site.deps.dialer, site.domain, isLive, listenerOf(site, link)).then((dialed) => {
+  void dial(site.deps.dialer, site.destination, isLive, listenerOf(site, link)).then((dialed) => {
     if (dialed.ok) onReady(site, link, dialed);
     else onDialFailed(site, link, dialed.failure);
   });
@@ -197,7 +197,7 @@ function onReady(site: Site, link: Link, dialed: Extract<Dialed, { ok: true }>):
   link.maxMessages = Math.min(
     link.maxMessages,
     dialed.capabilities.limits.mailMax ?? Infinity,
-    dialer.memory.maxMessages(site.domain, nowMs()) ?? Infinity,
+    dialer.memory.maxMessages(site.name, nowMs()) ?? Infinity,
   );
   if (!serve(site, link)) {
     move(site, link, 'idle');
@@ -243,7 +243,7 @@ function listenerOf(site: Site, link: Link): LiveListener {
     },
     learned(count) {
       const { dialer, nowMs } = site.deps;
-      dialer.memory.rememberMaxRecipients(site.domain, count, nowMs());
+      dialer.memory.rememberMaxRecipients(site.name, count, nowMs());
     },
     ended(end) {
       onEnded(site, link, end);
@@ -255,7 +255,7 @@ function listenerOf(site: Site, link: Link): LiveListener {
 function learnWear(site: Site, link: Link): void {
   const { dialer, nowMs } = site.deps;
   if (link.finished > 0 && link.finished === site.wornAfter) {
-    dialer.memory.rememberMaxMessages(site.domain, link.finished, nowMs());
+    dialer.memory.rememberMaxMessages(site.name, link.finished, nowMs());
   }
   site.wornAfter = link.finished;
 }

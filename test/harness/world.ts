@@ -80,6 +80,7 @@ export function environment(
     VOLLEY_HELO_NAME: 'mta.shop.example',
     VOLLEY_DNS_SERVER: range.dnsServer,
     VOLLEY_SMTP_PORT: String(range.smtpPort),
+    VOLLEY_ALLOW_PRIVATE_MX: 'true',
     VOLLEY_RETRY_SCHEDULE_SECONDS: '1',
     VOLLEY_LEASE_SECONDS: '5',
     VOLLEY_LOG_LEVEL: 'error',

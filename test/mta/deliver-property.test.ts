@@ -1,7 +1,7 @@
 /** Every pulled recipient gets one outcome, over real sockets, whatever the receiver does. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isBalanced, makeMta, makeOrder, QUICK } from './orders.ts';
+import { allTo, isBalanced, makeMta, makeOrder, QUICK } from './orders.ts';
 import type { Order } from './orders.ts';
 import { ALL_EXTENSIONS } from './receiver.ts';
 import type { Answer, Asked, Script } from './receiver.ts';
@@ -72,7 +72,7 @@ test('the balance closes, and the receiver agrees', { timeout: 120_000 }, async 
       });
       const times = Object.fromEntries(Object.keys(QUICK).map((name) => [name, 60]));
       const engine = makeMta({
-        routes: { '*': host.route },
+        routes: allTo(host.route),
         timeouts: times,
         idleMs: 5,
         maxConnections: one.maxConnections,

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { MtaOptions } from '../../src/mta/deliver.ts';
 import type { Mta } from '../../src/mta/transaction.ts';
 import { startDnsServer } from './dns-server.ts';
-import { isBalanced, makeMta, makeOrder, QUICK, tally } from './orders.ts';
+import { allTo, isBalanced, makeMta, makeOrder, QUICK, tally } from './orders.ts';
 import type { Order } from './orders.ts';
 import { ALL_EXTENSIONS } from './receiver.ts';
 import type { Answer, Asked, Script } from './receiver.ts';
@@ -33,7 +33,7 @@ function tooMany(yes: boolean): Answer | undefined {
 
 /** An engine that sends everything to `to`. */
 function mtaTo(to: SmtpHost, options: Partial<MtaOptions> = {}): Mta {
-  return mta({ routes: { '*': to.route }, ...options });
+  return mta({ routes: allTo(to.route), ...options });
 }
 
 async function run(engine: Mta, ...orders: Order[]): Promise<void> {
@@ -276,11 +276,11 @@ describe('connections', () => {
 
   test('what is known of a site can be seen', async () => {
     const to = await host({ script: on('RCPT', ({ recipient }) => tooMany(recipient > 2)) });
-    const engine = makeMta({ routes: { '*': to.route }, idleMs: 60_000 });
+    const engine = makeMta({ routes: allTo(to.route), idleMs: 60_000 });
     await run(engine, makeOrder(0, { recipients: [5] }));
     expect(engine.sites()).toEqual([
       {
-        domain: 'x.test',
+        name: 'x.test',
         requests: 0,
         connections: { dialing: 0, busy: 0, idle: 1, closing: 0 },
         maxRecipients: 2,
@@ -308,7 +308,7 @@ describe('connections', () => {
 
   test('close: requests under way end, connections say QUIT, later requests are refused', async () => {
     const to = await host();
-    const engine = makeMta({ routes: { '*': to.route }, idleMs: 60_000 });
+    const engine = makeMta({ routes: allTo(to.route), idleMs: 60_000 });
     const order = makeOrder(40, { maxLanes: 2 });
     const delivered = engine.deliver(order.request);
     await expect.poll(() => order.pulled.length).toBeGreaterThan(0);
@@ -341,8 +341,7 @@ describe('where mail goes', () => {
     return {
       dns,
       hosts: [first, second],
-      engine: (options = {}) =>
-        mta({ dnsServer: dns, smtpPort: first.port, routes: {}, ...options }),
+      engine: (options = {}) => mta({ dnsServer: dns, smtpPort: first.port, ...options }),
     };
   }
 

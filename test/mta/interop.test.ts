@@ -7,7 +7,7 @@ import { SMTPServer } from 'smtp-server';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createSigner } from '../../src/mta/dkim.ts';
 import { certificateFor } from './smtp-host.ts';
-import { isBalanced, makeMta, makeOrder, QUICK, tally } from './orders.ts';
+import { allTo, isBalanced, makeMta, makeOrder, QUICK, tally } from './orders.ts';
 
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -71,7 +71,7 @@ describe('smtp-server', () => {
       const message = await signer.sign(
         Buffer.from('From: news@shop.test\r\nSubject: x\r\n\r\n.\r\n..\r\nHello\r\n'),
       );
-      const engine = makeMta({ routes: { '*': route }, maxMessagesPerConnection: 5 });
+      const engine = makeMta({ routes: allTo(route), maxMessagesPerConnection: 5 });
       cleanups.push(() => engine.close());
       const order = makeOrder(0, { recipients: [...Array<number>(20).fill(1), 10], message });
       await engine.deliver(order.request);
@@ -121,7 +121,7 @@ describe('what is no SMTP', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(piece, { maxLength: 12 }), async (pieces) => {
         chunks = pieces;
-        const engine = makeMta({ routes: { '*': route }, timeouts: times, idleMs: 1 });
+        const engine = makeMta({ routes: allTo(route), timeouts: times, idleMs: 1 });
         const order = makeOrder(2);
         await engine.deliver(order.request);
         await engine.close();
@@ -134,7 +134,7 @@ describe('what is no SMTP', () => {
   test('a line without an end costs bounded memory, and the host is given up', async () => {
     const route = await noise();
     chunks = Array.from({ length: 400 }, () => Buffer.alloc(65_536, 0x32));
-    const engine = makeMta({ routes: { '*': route } });
+    const engine = makeMta({ routes: allTo(route) });
     cleanups.push(() => engine.close());
     const order = makeOrder(1);
     await engine.deliver(order.request);

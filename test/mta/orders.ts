@@ -4,6 +4,8 @@
 import { createMta } from '../../src/mta/deliver.ts';
 import type { MtaEngine, MtaOptions } from '../../src/mta/deliver.ts';
 import type { RecipientOutcome } from '../../src/mta/outcome.ts';
+import { createRoutes, staticRules } from '../../src/mta/routes.ts';
+import type { Routes } from '../../src/mta/routes.ts';
 import type { DeliveryRequest, SiteFailure, Transaction } from '../../src/mta/transaction.ts';
 import { MESSAGE } from './session-driver.ts';
 
@@ -25,7 +27,8 @@ export const QUICK = {
 export function makeMta(options: Partial<MtaOptions> = {}): MtaEngine {
   return createMta({
     heloName: 'client.test',
-    routes: {},
+    routes: createRoutes([]),
+    allowPrivateMx: true,
     maxConnections: 500,
     maxConnectionsPerSite: 10,
     maxMessagesPerConnection: 100,
@@ -36,6 +39,11 @@ export function makeMta(options: Partial<MtaOptions> = {}): MtaEngine {
     random: Math.random,
     ...options,
   });
+}
+
+/** Everything to this host. */
+export function allTo(route: string): Routes {
+  return createRoutes(staticRules({ '*': route }));
 }
 
 export interface Order {

@@ -22,7 +22,7 @@ afterEach(() => dns.close());
 function resolver(options: Partial<ResolverOptions> = {}): Resolver {
   return createResolver({
     dns: createDnsClient({ servers: [dns], timeoutMs: 5_000, attempts: 2 }),
-    routes: {},
+    allowPrivate: true,
     smtpPort: 25,
     ownNames: ['me.test'],
     nowMs: () => nowMs,
@@ -143,22 +143,12 @@ describe('MX', () => {
   });
 });
 
-describe('static routes', () => {
-  test('a domain, then *, and no question to the DNS', async () => {
-    const one = resolver({ routes: { 'x.test': '127.0.0.5:2525', '*': '[::1]:26' } });
-    expect(await one.route('x.test')).toEqual({
-      ok: true,
-      hosts: [{ name: '127.0.0.5', port: 2525, preference: 0 }],
-    });
-    expect(await one.route('y.test')).toMatchObject({ hosts: [{ name: '::1', port: 26 }] });
-    expect(await one.addresses('::1')).toEqual({ ok: true, addresses: ['::1'] });
-    expect(dns.asked).toEqual([]);
-  });
-
-  test('a name of the system', async () => {
-    const one = resolver({ routes: { '*': 'localhost:25' } });
-    const found = await one.addresses('localhost');
+describe('hosts the operator names', () => {
+  test('are what the system says, with no question to the DNS', async () => {
+    const one = resolver({ allowPrivate: false });
+    const found = await one.systemAddresses('localhost');
     expect(found.ok && found.addresses[0]).toMatch(/^(127\.0\.0\.1|::1)$/);
+    expect(await one.systemAddresses('::1')).toEqual({ ok: true, addresses: ['::1'] });
     expect(dns.asked).toEqual([]);
   });
 });

@@ -40,6 +40,7 @@ export interface DriverOptions {
   extensions?: readonly string[];
   script?: Script;
   tls?: TlsMode;
+  refusedName?: string;
   /** Marks are given at once unless false. */
   mark?: boolean;
 }
@@ -61,6 +62,7 @@ export class Driver {
     this.session = createSession(
       {
         heloName: 'client.test',
+        refusedName: options.refusedName ?? null,
         tls: options.tls ?? 'opportunistic',
         timeouts: DEFAULT_TIMEOUTS,
         mxHost: 'mx.test',

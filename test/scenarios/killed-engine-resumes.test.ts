@@ -25,6 +25,7 @@ beforeAll(async () => {
     VOLLEY_BOUNCE_PORT: String(await freePort()),
     VOLLEY_DNS_SERVER: range.dnsServer,
     VOLLEY_SMTP_PORT: String(range.smtpPort),
+    VOLLEY_ALLOW_PRIVATE_MX: 'true',
     VOLLEY_RETRY_SCHEDULE_SECONDS: '1',
     VOLLEY_MAX_CONNECTIONS_PER_DESTINATION: '4',
     VOLLEY_LOG_LEVEL: 'error',

@@ -96,6 +96,7 @@ async function startWorld(options: DemoOptions, stack: ResourceStack): Promise<W
     VOLLEY_HELO_NAME: 'mta.shop.example',
     VOLLEY_DNS_SERVER: range.dnsServer,
     VOLLEY_SMTP_PORT: String(range.smtpPort),
+    VOLLEY_ALLOW_PRIVATE_MX: 'true',
     VOLLEY_RETRY_SCHEDULE_SECONDS: RETRY_SCHEDULE_SECONDS,
     VOLLEY_LOG_LEVEL: options.logLevel,
   });

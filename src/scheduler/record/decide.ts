@@ -109,8 +109,10 @@ function decideFailure(verdict: Verdict, context: DecisionContext): Decision {
 }
 
 function verdictOf(outcome: SiteFailure): Verdict {
-  if (outcome.reply !== null) return classify({ ...outcome.reply, stage: outcome.stage });
-  return localVerdict(outcome.failure ?? 'connection_lost');
+  const { reply, failure, stage } = outcome;
+  // Our own observation stands above the words of a reply that came with it.
+  if (failure !== null || reply === null) return localVerdict(failure ?? 'connection_lost');
+  return classify({ ...reply, stage });
 }
 
 const LOCAL_CLASSES: Record<LocalFailure, BounceClass> = {
@@ -119,6 +121,7 @@ const LOCAL_CLASSES: Record<LocalFailure, BounceClass> = {
   null_mx: 'bad_domain',
   dns_temporary: 'network',
   loops_to_self: 'routing',
+  private_address: 'routing',
   connect_failed: 'network',
   connect_timeout: 'network',
   connection_lost: 'network',
@@ -128,6 +131,7 @@ const LOCAL_CLASSES: Record<LocalFailure, BounceClass> = {
   too_large: 'too_large',
   eight_bit_unsupported: 'protocol',
   smtputf8_unsupported: 'protocol',
+  storage_failed: 'system',
   aborted: 'system',
   render_failed: 'content',
 };
