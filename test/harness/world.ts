@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { createKey } from '../../src/api/keys.ts';
 import { verifyBalance } from '../../src/campaigns/reports.ts';
 import { openDatabase } from '../../src/cli/database.ts';
@@ -64,6 +64,34 @@ export async function startWorld(options: WorldOptions = {}): Promise<TestWorld>
   const { key } = await createKey(database.sql, { name: 'test', scopes: ['admin'] });
   const api = createClient(`http://127.0.0.1:${engine.apiPort}`, key);
   return { api, engine, range, sql: database.sql, stop: () => stack.release() };
+}
+
+/** A world for the tests of one file, started before and stopped after them. */
+export function useWorld(options: WorldOptions = {}): TestWorld {
+  let world: TestWorld | undefined;
+  beforeAll(async () => {
+    world = await startWorld(options);
+  });
+  afterAll(() => world?.stop());
+  const started = (): TestWorld => {
+    if (world === undefined) throw new Error('useWorld: only inside a test');
+    return world;
+  };
+  return {
+    get api() {
+      return started().api;
+    },
+    get engine() {
+      return started().engine;
+    },
+    get range() {
+      return started().range;
+    },
+    get sql() {
+      return started().sql;
+    },
+    stop: () => started().stop(),
+  };
 }
 
 export function environment(

@@ -1,22 +1,17 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import {
   account,
   draftCampaign,
   startCampaign,
-  startWorld,
+  useWorld,
   until,
   untilState,
 } from '../harness/world.ts';
-import type { TestWorld } from '../harness/world.ts';
 
-let world: TestWorld;
-beforeAll(async () => {
-  world = await startWorld({
-    range: { tarpitMs: 50 },
-    env: { VOLLEY_MAX_CONNECTIONS_PER_DESTINATION: '2' },
-  });
+const world = useWorld({
+  range: { tarpitMs: 50 },
+  env: { VOLLEY_MAX_CONNECTIONS_PER_DESTINATION: '2' },
 });
-afterAll(() => world.stop());
 
 test('cancel ends what was not sent; what was sent stays sent', async () => {
   const recipients = Array.from({ length: 200 }, (_, index) => `tarpit+r${index}@qq.example`);

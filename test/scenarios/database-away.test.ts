@@ -1,17 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { expect, inject, test } from 'vitest';
 import { connect } from '../../src/kernel/postgres/connect.ts';
-import { account, startCampaign, startWorld, until, untilState } from '../harness/world.ts';
-import type { TestWorld } from '../harness/world.ts';
+import { account, startCampaign, useWorld, until, untilState } from '../harness/world.ts';
 
-let world: TestWorld;
-beforeAll(async () => {
-  world = await startWorld({
-    range: { tarpitMs: 50 },
-    env: { VOLLEY_MAX_CONNECTIONS_PER_DESTINATION: '2', VOLLEY_LOG_LEVEL: 'silent' },
-  });
+const world = useWorld({
+  range: { tarpitMs: 50 },
+  env: { VOLLEY_MAX_CONNECTIONS_PER_DESTINATION: '2', VOLLEY_LOG_LEVEL: 'silent' },
 });
-afterAll(() => world.stop());
 
 /** Cuts every connection to the world's database and lets nobody in until `restore`. */
 async function cutDatabase(): Promise<() => Promise<void>> {

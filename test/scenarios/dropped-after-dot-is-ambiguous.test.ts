@@ -1,12 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { account, startCampaign, startWorld, statesOf, untilState } from '../harness/world.ts';
-import type { TestWorld } from '../harness/world.ts';
+import { expect, test } from 'vitest';
+import { account, startCampaign, useWorld, statesOf, untilState } from '../harness/world.ts';
 
-let world: TestWorld;
-beforeAll(async () => {
-  world = await startWorld();
-});
-afterAll(() => world.stop());
+const world = useWorld();
 
 test('policy hold: who may have it is listed as ambiguous and not tried again', async () => {
   const id = await startCampaign(world.api, {

@@ -1,19 +1,14 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import {
   account,
   startCampaign,
-  startWorld,
+  useWorld,
   statesOf,
   suppressedAddresses,
   untilState,
 } from '../harness/world.ts';
-import type { TestWorld } from '../harness/world.ts';
 
-let world: TestWorld;
-beforeAll(async () => {
-  world = await startWorld();
-});
-afterAll(() => world.stop());
+const world = useWorld();
 
 test('what cannot be delivered within the ttl expires, and nobody is suppressed for it', async () => {
   const recipients = ['full+a@gmail.example', 'full+b@qq.example', 'accept+c@qq.example'];

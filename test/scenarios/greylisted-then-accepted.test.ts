@@ -1,18 +1,13 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import {
   account,
   startCampaign,
-  startWorld,
+  useWorld,
   suppressedAddresses,
   untilState,
 } from '../harness/world.ts';
-import type { TestWorld } from '../harness/world.ts';
 
-let world: TestWorld;
-beforeAll(async () => {
-  world = await startWorld();
-});
-afterAll(() => world.stop());
+const world = useWorld();
 
 interface Attempt {
   kind: string;

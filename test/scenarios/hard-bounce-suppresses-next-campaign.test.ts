@@ -1,19 +1,14 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import {
   account,
   startCampaign,
-  startWorld,
+  useWorld,
   statesOf,
   suppressedAddresses,
   untilState,
 } from '../harness/world.ts';
-import type { TestWorld } from '../harness/world.ts';
 
-let world: TestWorld;
-beforeAll(async () => {
-  world = await startWorld();
-});
-afterAll(() => world.stop());
+const world = useWorld();
 
 test('a mailbox that does not exist is suppressed and not tried by the next campaign', async () => {
   const recipients = [

@@ -1,19 +1,14 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import {
   account,
   startCampaign,
-  startWorld,
+  useWorld,
   statesOf,
   suppressedAddresses,
   untilState,
 } from '../harness/world.ts';
-import type { TestWorld } from '../harness/world.ts';
 
-let world: TestWorld;
-beforeAll(async () => {
-  world = await startWorld();
-});
-afterAll(() => world.stop());
+const world = useWorld();
 
 test('a DSN that comes later suppresses by its VERP token, and changes the report, not the delivery', async () => {
   const recipients = ['late+gone@qq.example', 'latefull+full@qq.example', 'accept+fine@qq.example'];

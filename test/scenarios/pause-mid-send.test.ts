@@ -1,16 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { account, startCampaign, startWorld, until, untilState } from '../harness/world.ts';
-import type { TestWorld } from '../harness/world.ts';
+import { expect, test } from 'vitest';
+import { account, startCampaign, useWorld, until, untilState } from '../harness/world.ts';
 
-let world: TestWorld;
-beforeAll(async () => {
-  world = await startWorld({
-    range: { tarpitMs: 50 },
-    env: { VOLLEY_MAX_CONNECTIONS_PER_DESTINATION: '2' },
-  });
+const world = useWorld({
+  range: { tarpitMs: 50 },
+  env: { VOLLEY_MAX_CONNECTIONS_PER_DESTINATION: '2' },
 });
-afterAll(() => world.stop());
 
 test('after a pause no message is begun; resume goes on without a gap or a double', async () => {
   const recipients = Array.from({ length: 200 }, (_, index) => `tarpit+r${index}@qq.example`);

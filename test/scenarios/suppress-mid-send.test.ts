@@ -1,22 +1,10 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import {
-  account,
-  startCampaign,
-  startWorld,
-  statesOf,
-  until,
-  untilState,
-} from '../harness/world.ts';
-import type { TestWorld } from '../harness/world.ts';
+import { expect, test } from 'vitest';
+import { account, startCampaign, useWorld, statesOf, until, untilState } from '../harness/world.ts';
 
-let world: TestWorld;
-beforeAll(async () => {
-  world = await startWorld({
-    range: { tarpitMs: 50 },
-    env: { VOLLEY_MAX_CONNECTIONS_PER_DESTINATION: '1' },
-  });
+const world = useWorld({
+  range: { tarpitMs: 50 },
+  env: { VOLLEY_MAX_CONNECTIONS_PER_DESTINATION: '1' },
 });
-afterAll(() => world.stop());
 
 test('who is suppressed while the campaign runs, in the same batch, gets nothing', async () => {
   const recipients = Array.from({ length: 100 }, (_, index) => `tarpit+r${index}@qq.example`);
