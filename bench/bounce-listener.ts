@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { startBounceListener } from '../src/bounce/listener.ts';
+import { createReception } from '../src/bounce/reception.ts';
 import { systemClock } from '../src/kernel/clock.ts';
 import { createLogger } from '../src/kernel/log.ts';
 import { connect } from '../src/kernel/postgres/connect.ts';
@@ -118,8 +119,11 @@ async function bench(url: string, count: number, connections: number): Promise<v
   const sql = connect(url, { poolSize: 8 });
   await fill(sql, count);
   const listener = await startBounceListener(
-    { sql, keyRing: ring, clock: systemClock, log: createLogger('warn') },
-    { host: '127.0.0.1', port: 0, maxMessageBytes: 10_485_760 },
+    {
+      reception: createReception({ sql, keyRing: ring, clock: systemClock }),
+      log: createLogger('warn'),
+    },
+    { host: '127.0.0.1', port: 0, maxMessageBytes: 10_485_760, maxMessagesPerMinute: 10_000_000 },
   );
   let sent = 0;
   const next = (): number | null => (sent < count ? (sent += 1) : null);

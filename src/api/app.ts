@@ -11,6 +11,7 @@ import { methodNotAllowed } from 'hono/method-not-allowed';
 import { requestId } from 'hono/request-id';
 import { routePath } from 'hono/route';
 import { secureHeaders } from 'hono/secure-headers';
+import type { Reception } from '../bounce/reception.ts';
 import { createSuppressions } from '../bounce/suppressions/suppressions.ts';
 import type { CampaignDeps } from '../campaigns/deps.ts';
 import { AppError } from '../kernel/errors.ts';
@@ -28,6 +29,7 @@ import type { ApiRouter } from './router.ts';
 import { ambiguityRoutes } from './routes/ambiguity.ts';
 import { campaignRoutes } from './routes/campaigns.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
+import { inboundRoutes } from './routes/inbound.ts';
 import { healthRoutes } from './routes/health.ts';
 import type { Readiness } from './routes/health.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
@@ -43,6 +45,10 @@ import type { StreamDeps } from './stream-response.ts';
 
 export interface ApiDeps extends CampaignDeps {
   log: Logger;
+  /** What takes in messages that come back. */
+  reception: Reception;
+  /** Largest message that is taken in. */
+  maxInboundBytes: number;
   /** Port: what only the composition root knows of this process. */
   ready: () => Promise<Readiness>;
   /** Uploads, imports and exports at one time; each holds a database connection. */
@@ -92,6 +98,7 @@ export function createApi(deps: ApiDeps): ApiRouter {
   app.route('/', recipientRoutes(gate, deps, streams));
   app.route('/', deliveryRoutes(gate, deps));
   app.route('/', reportRoutes(gate, deps));
+  app.route('/', inboundRoutes(gate, deps));
   app.route('/', suppressionFileRoutes(gate, suppressions, streams));
   app.route('/', suppressionRoutes(gate, suppressions, clock));
   app.route('/', unsubscribeRoutes(gate, { sql, clock, keyRing }));

@@ -38,6 +38,7 @@ export function documentOf(app: ApiRouter): object {
       { name: 'Deliveries', description: 'What became of each recipient' },
       { name: 'Reports', description: 'The balance, and why mail bounced' },
       { name: 'Suppressions', description: 'Who gets no more mail, and why' },
+      { name: 'Bounces', description: 'What comes back, and how it is understood' },
       { name: 'Health', description: 'For whoever watches the process' },
       { name: 'Unsubscribe', description: 'For recipients; needs no key' },
     ],

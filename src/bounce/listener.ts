@@ -4,39 +4,43 @@
  * Promises: RCPT takes only signed addresses of our bounce domains, and their postmaster and abuse;
  *           all else is 550 5.1.1, so nothing is relayed and no backscatter is kept. 250 to the final
  *           dot is said after the commit. Every accepted recipient of a message is recorded for itself.
- *           The same message again is answered 250 and recorded once.
+ *           The same message again is answered 250 and recorded once. STARTTLS when it has a
+ *           certificate; a new one is taken while running.
  * Never:    AUTH, relay, a message ended by anything but CRLF.CRLF: a bare LF is content (Postfix calls
- *           this smuggling; tested), and what follows it is never a command.
- * Fails:    451 4.3.0 while the database is away; 552 5.3.4 over the size; 452 4.5.3 over the
- *           recipients; 421 over the connections, when idle, and when nothing gets done.
+ *           this smuggling; tested), and what follows it is never a command; nor is what was sent in
+ *           clear behind STARTTLS.
+ * Fails:    451 4.3.0 while the database is away; 452 4.3.1 while the disk is short; 451 4.7.1 over
+ *           the rate; 552 5.3.4 over the size; 452 4.5.3 over the recipients; 421 over the
+ *           connections, when idle, and when nothing gets done.
  * Bound:    memory is connections x 1 MiB (intake.ts).
  * Why:      smtp-server waits 100 ms before its greeting, and refuses who talks sooner.
- * See:      destination.ts, record.ts.
+ * See:      destination.ts, reception.ts, docs/inbound.md.
  */
 import type { AddressInfo } from 'node:net';
 import { SMTPServer } from 'smtp-server';
 import type { SMTPServerDataStream, SMTPServerSession } from 'smtp-server';
-import type { Clock } from '../kernel/clock.ts';
 import { AppError, messageOf } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/log.ts';
-import type { Sql } from '../kernel/postgres/connect.ts';
-import type { KeyRing } from '../verp/keyring.ts';
-import { createBounceDomains } from './bounce-domains.ts';
-import type { BounceDomains } from './bounce-domains.ts';
 import { createConnections } from './connections.ts';
-import { readDestination } from './destination.ts';
 import type { Destination } from './destination.ts';
-import { inspectMessage } from './inspect.ts';
-import { fingerprintOf, STORED_BYTES, takeIn } from './intake.ts';
-import { createReturnRecorder } from './record.ts';
-import type { ReturnRecorder } from './record.ts';
-import { plainText } from './suppressions/entry.ts';
+import { takeIn } from './intake.ts';
+import { peerOf } from './peers.ts';
+import { createRateLimit } from './rate-limit.ts';
+import type { Reception } from './reception.ts';
+import { isDiskFull } from './storage.ts';
+import type { Storage } from './storage.ts';
 
 export interface ListenerDeps {
-  sql: Sql;
-  keyRing: KeyRing;
-  clock: Clock;
+  reception: Reception;
+  /** Absent: there is always room. */
+  storage?: Storage;
   log: Logger;
+}
+
+/** PEM texts. */
+export interface ListenerTls {
+  cert: string;
+  key: string;
 }
 
 export interface ListenerOptions {
@@ -45,9 +49,13 @@ export interface ListenerOptions {
   port: number;
   /** In the greeting; the machine's name when absent. */
   name?: string;
+  /** Absent: no STARTTLS. */
+  tls?: ListenerTls;
   maxMessageBytes: number;
   maxConnections?: number;
+  /** An address of IPv4, a /64 of IPv6. */
   maxConnectionsPerAddress?: number;
+  maxMessagesPerMinute?: number;
   maxRecipients?: number;
   /** Without a byte from the peer. */
   idleTimeoutMs?: number;
@@ -60,6 +68,8 @@ export interface ListenerOptions {
 export interface BounceListener {
   port: number;
   address: string;
+  /** For the connections that begin from now on. */
+  renewCertificate(tls: ListenerTls): void;
   /** Takes no more connections, ends the idle ones, waits for messages on the wire, then resolves. */
   close(): Promise<void>;
 }
@@ -68,6 +78,7 @@ export interface BounceListener {
 const DEFAULTS = {
   maxConnections: 200,
   maxConnectionsPerAddress: 50,
+  maxMessagesPerMinute: 60_000,
   maxRecipients: 100,
   idleTimeoutMs: 60_000,
   deadlineMs: 300_000,
@@ -75,12 +86,16 @@ const DEFAULTS = {
 };
 const MAX_COMMAND_BYTES = 4_096;
 const SHUTTING_DOWN = 'Shutting down';
-const NO_COMMANDS = ['AUTH', 'STARTTLS', 'XCLIENT', 'XFORWARD', 'WIZ', 'SHELL', 'KILL'];
+const NO_COMMANDS = ['AUTH', 'XCLIENT', 'XFORWARD', 'WIZ', 'SHELL', 'KILL'];
+const TLS_OPTIONS = { minVersion: 'TLSv1.2' } as const;
 
-/** An SMTP reply as smtp-server wants it; it adds the enhanced code. */
+/**
+ * An SMTP reply as smtp-server wants it. It adds the usual enhanced code of a number; where ours is
+ * another one, both are given as text, which it puts in front as it is.
+ */
 class Refusal extends Error {
-  readonly responseCode: number;
-  constructor(responseCode: number, text: string) {
+  readonly responseCode: number | string;
+  constructor(responseCode: number | string, text: string) {
     super(text);
     this.responseCode = responseCode;
   }
@@ -88,14 +103,14 @@ class Refusal extends Error {
 
 const noSuchAddress = (): Refusal => new Refusal(550, 'No such address here');
 const tryLater = (): Refusal => new Refusal(451, 'Cannot record it now, try again later');
+const noRoom = (): Refusal => new Refusal('452 4.3.1', 'Out of storage, try again later');
+const tooMany = (): Refusal => new Refusal('451 4.7.1', 'Too many messages, try again later');
 
 export async function startBounceListener(
   deps: ListenerDeps,
   options: ListenerOptions,
 ): Promise<BounceListener> {
   const limits = { ...DEFAULTS, ...options };
-  const domains = createBounceDomains(deps.sql, deps.clock);
-  const recorder = createReturnRecorder(deps);
   const receiving = new Set<string>();
   let closing = false;
   const connections = createConnections(
@@ -105,25 +120,20 @@ export async function startBounceListener(
 
   const server = new SMTPServer({
     ...serverOptions(limits),
+    ...admission(deps, limits),
     onConnect(session, callback) {
-      const admitted = connections.admit(session.id, session.remoteAddress);
+      const admitted = connections.admit(session.id, peerOf(session.remoteAddress));
       callback(admitted ? null : new Refusal(421, 'Too many connections from your address'));
-    },
-    onRcptTo({ address }, _session, callback) {
-      acceptRecipient(deps, domains, address).then(
-        (refusal) => callback(refusal),
-        (error: unknown) => {
-          deps.log.warn({ err: error }, 'cannot look up bounce domains, answering 451');
-          callback(tryLater());
-        },
-      );
     },
     onData(stream, session, callback) {
       receiving.add(session.id);
-      void receive(deps, recorder, stream, session)
+      void receive(deps, stream, session)
         .catch((error: unknown) => {
-          deps.log.error({ err: error }, 'cannot record what came back, answering 451');
-          return tryLater();
+          deps.log.error(
+            { err: error },
+            'cannot record what came back, the sender shall come again',
+          );
+          return isDiskFull(error) ? noRoom() : tryLater();
         })
         .then((refusal) => {
           receiving.delete(session.id);
@@ -142,6 +152,7 @@ export async function startBounceListener(
   return {
     port,
     address,
+    renewCertificate: (tls) => server.updateSecureContext({ ...TLS_OPTIONS, ...tls }),
     close() {
       closing = true;
       return close(server, receiving);
@@ -149,13 +160,43 @@ export async function startBounceListener(
   };
 }
 
+/** MAIL: is there room for another message. RCPT: is it for us. */
+function admission(deps: ListenerDeps, limits: typeof DEFAULTS) {
+  const { reception, storage, log } = deps;
+  const rate = createRateLimit(limits.maxMessagesPerMinute, () => performance.now());
+  type Answer = (error?: Error | null) => void;
+  return {
+    onMailFrom(_address: unknown, session: SMTPServerSession, callback: Answer) {
+      if (!rate.take(peerOf(session.remoteAddress))) {
+        callback(tooMany());
+        return;
+      }
+      if (storage === undefined) {
+        callback(null);
+        return;
+      }
+      void storage.isShort().then((short) => callback(short ? noRoom() : null));
+    },
+    onRcptTo({ address }: { address: string }, _session: unknown, callback: Answer) {
+      reception.destinationOf(address).then(
+        (destination) => callback(destination === null ? noSuchAddress() : null),
+        (error: unknown) => {
+          log.warn({ err: error }, 'cannot look up bounce domains, answering 451');
+          callback(tryLater());
+        },
+      );
+    },
+  };
+}
+
 function serverOptions(limits: typeof DEFAULTS & ListenerOptions) {
   return {
     ...(limits.name === undefined ? {} : { name: limits.name }),
+    ...(limits.tls === undefined ? {} : { ...TLS_OPTIONS, ...limits.tls }),
     banner: 'Volley returns',
     size: limits.maxMessageBytes,
     rejectOversized: true,
-    disabledCommands: NO_COMMANDS,
+    disabledCommands: limits.tls === undefined ? [...NO_COMMANDS, 'STARTTLS'] : NO_COMMANDS,
     authOptional: true,
     hideENHANCEDSTATUSCODES: false,
     disableReverseLookup: true,
@@ -170,22 +211,9 @@ function serverOptions(limits: typeof DEFAULTS & ListenerOptions) {
   };
 }
 
-/** null: accepted. Rejects when the database is away. */
-async function acceptRecipient(
-  deps: ListenerDeps,
-  domains: BounceDomains,
-  address: string,
-): Promise<Refusal | null> {
-  const destination = readDestination(deps.keyRing, address);
-  if (destination === null) return noSuchAddress();
-  if (destination.domain === null) return null;
-  return (await domains.has(destination.domain)) ? null : noSuchAddress();
-}
-
 /** null: durable. */
 async function receive(
   deps: ListenerDeps,
-  recorder: ReturnRecorder,
   stream: SMTPServerDataStream,
   session: SMTPServerSession,
 ): Promise<Refusal | null> {
@@ -193,22 +221,13 @@ async function receive(
   const intake = await takeIn(stream);
   // Nobody is there any more, or smtp-server answers 552 by itself.
   if (intake === null || stream.sizeExceeded) return null;
-  const inspection = await inspectMessage(intake.kept);
-  const destinations = rcptTo
-    .map(({ address }) => readDestination(deps.keyRing, address))
-    .filter((each): each is Destination => each !== null);
-  const message = {
-    envelopeSender: mailFrom === false ? '' : (plainText(mailFrom.address) ?? ''),
-    raw: intake.kept.subarray(0, STORED_BYTES),
-    inspection,
-    receivedAt: deps.clock(),
-  };
-  await Promise.all(
-    destinations.map((destination) => {
-      const fingerprint = fingerprintOf(destination.address, intake.digest);
-      return recorder.record({ ...message, destination, fingerprint });
-    }),
-  );
+  const destinations: Destination[] = [];
+  for (const { address } of rcptTo) {
+    const destination = await deps.reception.destinationOf(address);
+    if (destination === null) return tryLater();
+    destinations.push(destination);
+  }
+  await deps.reception.keep(intake, mailFrom === false ? '' : mailFrom.address, destinations);
   return null;
 }
 

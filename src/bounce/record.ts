@@ -38,18 +38,25 @@ import { addSuppressions } from './suppressions/store.ts';
 export interface RecordDeps {
   sql: Sql;
   keyRing: KeyRing;
+  /** Writes the mail that new arrivals ask for, in their transaction (answers.ts). */
+  answer?: (tx: Tx, arrivals: readonly Arrival[]) => Promise<void>;
+}
+
+export interface Recorded {
+  /** null: the same message to the same destination had been recorded before. */
+  inboundId: bigint | null;
 }
 
 export interface ReturnRecorder {
   /** Resolves once the arrival, and what follows from it, is committed. */
-  record(arrival: Arrival): Promise<void>;
+  record(arrival: Arrival): Promise<Recorded>;
 }
 
 const GROUP_SIZE = 200;
 
 interface Waiting {
   arrival: Arrival;
-  resolve: () => void;
+  resolve: (recorded: Recorded) => void;
   reject: (error: unknown) => void;
 }
 
@@ -67,7 +74,7 @@ export function createReturnRecorder(deps: RecordDeps): ReturnRecorder {
 
   return {
     record(arrival) {
-      return new Promise<void>((resolve, reject) => {
+      return new Promise<Recorded>((resolve, reject) => {
         waiting.push({ arrival, resolve, reject });
         if (!running) void run();
       });
@@ -77,11 +84,16 @@ export function createReturnRecorder(deps: RecordDeps): ReturnRecorder {
 
 async function settle(deps: RecordDeps, group: readonly Waiting[]): Promise<void> {
   try {
-    await recordArrivals(
+    const recorded = await recordArrivals(
       deps,
       group.map(({ arrival }) => arrival),
     );
-    for (const { resolve } of group) resolve();
+    for (const { arrival, resolve } of group) {
+      const fingerprint = hex(arrival.fingerprint);
+      resolve({ inboundId: recorded.get(fingerprint) ?? null });
+      // Of two equal messages in one group the second is the same again.
+      recorded.delete(fingerprint);
+    }
   } catch (error) {
     if (group.length > 1 && isAboutData(error)) {
       for (const each of group) await settle(deps, [each]);
@@ -97,13 +109,13 @@ function isAboutData(error: unknown): boolean {
   return typeof code === 'string' && /^2[23]\w{3}$/.test(code);
 }
 
-/** One transaction for all of `arrivals`. */
+/** One transaction for all of `arrivals`. Answers the ids of the new ones by fingerprint (hex). */
 export async function recordArrivals(
   deps: RecordDeps,
   arrivals: readonly Arrival[],
-): Promise<void> {
+): Promise<Map<string, bigint>> {
   const distinct = new Map(arrivals.map((each) => [hex(each.fingerprint), each]));
-  await deps.sql.begin(async (tx) => {
+  return await deps.sql.begin(async (tx) => {
     const known = await learn(tx, deps.keyRing, [...distinct.values()]);
     const read = [...distinct].map(([fingerprint, arrival]) => {
       const attributed = attribute(deps.keyRing, arrival, known);
@@ -111,9 +123,13 @@ export async function recordArrivals(
     });
     const rows = read.map(({ arrival, attributed }) => inboundRow(arrival, attributed, known));
     const inserted = await insertInboundMessages(tx, rows);
-    const facts = read.flatMap(({ fingerprint, arrival, findings }) => {
-      const inboundId = inserted.get(fingerprint);
-      if (inboundId === undefined) return [];
+    const fresh = read.filter(({ fingerprint }) => inserted.has(fingerprint));
+    await deps.answer?.(
+      tx,
+      fresh.map(({ arrival }) => arrival),
+    );
+    const facts = fresh.flatMap(({ fingerprint, arrival, findings }) => {
+      const inboundId = inserted.get(fingerprint) ?? null;
       const campaignId = campaignOf(arrival, known);
       return findings.map((finding) => ({
         finding,
@@ -123,6 +139,7 @@ export async function recordArrivals(
       }));
     });
     await recordFacts(tx, facts);
+    return inserted;
   });
 }
 

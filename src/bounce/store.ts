@@ -16,6 +16,14 @@ export async function findBounceDomains(db: Db): Promise<string[]> {
   return rows.map((row) => row.domain);
 }
 
+/** The sender whose bounce domain it is, the first of several; null: of any domain. */
+export async function findSenderOfDomain(db: Db, domain: string | null): Promise<bigint | null> {
+  const [row] = await db<{ id: bigint }[]>`
+    select id from senders where ${domain}::text is null or lower(bounce_domain) = ${domain}
+    order by id limit 1`;
+  return row?.id ?? null;
+}
+
 export async function findDeliveries(db: Db, ids: readonly bigint[]): Promise<KnownDelivery[]> {
   return await db<KnownDelivery[]>`
     select d.id as delivery_id, d.campaign_id, d.state, r.address_key, r.domain, c.stream

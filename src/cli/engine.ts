@@ -10,7 +10,6 @@
 import { createApi } from '../api/app.ts';
 import { purgeIdempotencyKeys } from '../api/idempotency.ts';
 import { startApi } from '../api/server.ts';
-import { startBounceListener } from '../bounce/listener.ts';
 import type { CampaignDeps } from '../campaigns/deps.ts';
 import { createMessageSource } from '../campaigns/source.ts';
 import { systemClock } from '../kernel/clock.ts';
@@ -28,8 +27,8 @@ import type { Endpoint } from '../mta/transport.ts';
 import { CHUNK_SIZE } from '../scheduler/expand/expand.ts';
 import { startJobs } from '../scheduler/jobs/jobs.ts';
 import { startScheduler } from '../scheduler/scheduler.ts';
-import { createKeyRing } from '../verp/keyring.ts';
 import type { Database } from './database.ts';
+import { startReturns } from './returns.ts';
 import { checkSecrets } from './secret.ts';
 import type { Secrets } from './secret.ts';
 
@@ -85,20 +84,14 @@ async function assemble(options: EngineOptions, stack: ResourceStack): Promise<E
   stack.onRelease('scheduler', () => scheduler.stop(config.drainSeconds * 1_000));
   await jobs.work(expansion);
 
-  const listener = await startBounceListener(
-    { sql, clock, log, keyRing: createKeyRing([secrets.secret, ...secrets.previousSecrets]) },
-    {
-      host: config.bounceHost,
-      port: config.bouncePort,
-      name: config.heloName,
-      maxMessageBytes: config.bounceMaxMessageBytes,
-    },
-  );
+  const { listener, reception } = await startReturns({ ...options, clock, jobs });
   stack.onRelease('bounce listener', () => listener.close());
   ownListeners.push({ host: config.bounceHost, port: listener.port });
   const api = createApi({
     ...deps,
     log,
+    reception,
+    maxInboundBytes: config.bounceMaxMessageBytes,
     ready: async () => ({ bounceListener: true, migrations: migrationCount() }),
   });
   const server = await startApi(api, { host: config.apiHost, port: config.apiPort });

@@ -7,6 +7,7 @@
  */
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { parseAddress } from './address.ts';
 import { LOG_LEVELS } from './log.ts';
 
 export interface Setting<T> {
@@ -115,6 +116,44 @@ export const SETTINGS = {
     'VOLLEY_BOUNCE_MAX_MESSAGE_BYTES',
     integer(65_536, 104_857_600, 10_485_760),
     'Largest message the bounce listener takes, bytes',
+  ),
+  bounceMaxConnections: setting(
+    'VOLLEY_BOUNCE_MAX_CONNECTIONS',
+    integer(1, 10_000, 200),
+    'Connections to the bounce listener at one time',
+  ),
+  bounceMaxConnectionsPerAddress: setting(
+    'VOLLEY_BOUNCE_MAX_CONNECTIONS_PER_ADDRESS',
+    integer(1, 10_000, 50),
+    'Of these from one address (IPv6: one /64)',
+  ),
+  bounceMaxMessagesPerMinute: setting(
+    'VOLLEY_BOUNCE_MAX_MESSAGES_PER_MINUTE',
+    integer(1, 10_000_000, 60_000),
+    'Messages that the bounce listener takes from one address (IPv6: one /64)',
+  ),
+  bounceTlsCert: setting(
+    'VOLLEY_BOUNCE_TLS_CERT',
+    z.string().min(1).optional(),
+    'PEM file of the bounce listener: certificate and chain; self-signed when unset',
+  ),
+  bounceTlsKey: setting(
+    'VOLLEY_BOUNCE_TLS_KEY',
+    z.string().min(1).optional(),
+    'PEM file of the private key; unset: it stands in the certificate file',
+  ),
+  minFreeBytes: setting(
+    'VOLLEY_MIN_FREE_BYTES',
+    integer(0, Number.MAX_SAFE_INTEGER, 536_870_912),
+    'With the embedded PostgreSQL: free bytes of its disk below which no returning mail is taken',
+  ),
+  postmasterForwardTo: setting(
+    'VOLLEY_POSTMASTER_FORWARD_TO',
+    z
+      .string()
+      .refine((text) => parseAddress(text).ok, 'must be a mail address')
+      .optional(),
+    'Who gets a copy of mail to postmaster and abuse of the bounce domains',
   ),
   heloName: setting(
     'VOLLEY_HELO_NAME',

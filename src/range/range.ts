@@ -20,7 +20,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../kernel/clock.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { createResourceStack } from '../kernel/lifecycle.ts';
-import { selfSignedCertificate } from './certificate.ts';
+import { selfSignedCertificate } from '../kernel/certificate.ts';
 import { DEFAULT_PROFILES } from './default-world.ts';
 import { startDnsServer } from './dns/server.ts';
 import { createZone } from './dns/zone.ts';

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { Problem } from '../../src/api/endpoint.ts';
 import { SCOPES } from '../../src/api/scopes.ts';
 import type { Scope } from '../../src/api/scopes.ts';
+import { bounceAddress } from '../../src/verp/address.ts';
 import { createKeyRing } from '../../src/verp/keyring.ts';
 import { signToken } from '../../src/verp/token.ts';
 import {
@@ -83,6 +84,13 @@ const CALLS: Record<string, () => Promise<Answer>> = {
   'get /v1/deliveries/{id}': () => api.get(`/v1/deliveries/${world.delivery}`),
   'get /v1/reports/bounces': () =>
     api.get('/v1/reports/bounces?from=2020-01-01&to=2040-01-01&group_by=class'),
+  'post /v1/inbound': () =>
+    api.call(
+      'POST',
+      `/v1/inbound?recipient=${encodeURIComponent(ownAddress())}`,
+      { body: 'Subject: hello\r\n\r\nhello' },
+      { headers: { 'Content-Type': 'message/rfc822' } },
+    ),
   'get /v1/suppressions': () => api.get('/v1/suppressions'),
   'post /v1/suppressions': () =>
     api.post('/v1/suppressions', { entries: [{ email: 'x@example.com' }, { email: '?' }] }),
@@ -109,6 +117,11 @@ const CALLS: Record<string, () => Promise<Answer>> = {
       { as: null },
     ),
 };
+
+function ownAddress(): string {
+  const token = signToken(createKeyRing([SECRET]), 'delivery', 1n);
+  return bounceAddress(token, NEW_SENDER.bounce_domain);
+}
 
 function unsubscribeLink(): string {
   return `/u/${signToken(createKeyRing([SECRET]), 'unsubscribe', 1n)}`;

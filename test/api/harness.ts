@@ -11,9 +11,11 @@ import { createKey } from '../../src/api/keys.ts';
 import type { ApiRouter } from '../../src/api/router.ts';
 import { SCOPES } from '../../src/api/scopes.ts';
 import type { Scope } from '../../src/api/scopes.ts';
+import { createReception } from '../../src/bounce/reception.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { createLogger } from '../../src/kernel/log.ts';
 import { migrationCount } from '../../src/kernel/postgres/migrate.ts';
+import { createKeyRing } from '../../src/verp/keyring.ts';
 import { useDatabase } from '../harness/database.ts';
 import type { TestDatabase } from '../harness/database.ts';
 
@@ -109,8 +111,12 @@ export function useApi(change: (deps: ApiDeps) => Partial<ApiDeps> = () => ({}))
 }
 
 export function testDeps(database: TestDatabase, jobs: string[] = []): ApiDeps {
+  const { sql } = database;
+  const keyRing = createKeyRing([SECRET]);
   return {
-    sql: database.sql,
+    sql,
+    reception: createReception({ sql, keyRing, clock: systemClock }),
+    maxInboundBytes: 1_000_000,
     clock: systemClock,
     secret: SECRET,
     previousSecrets: [],

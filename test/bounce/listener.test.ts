@@ -1,7 +1,11 @@
 import { once } from 'node:events';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startBounceListener } from '../../src/bounce/listener.ts';
 import type { BounceListener, ListenerOptions } from '../../src/bounce/listener.ts';
+import { createReception } from '../../src/bounce/reception.ts';
+import type { Storage } from '../../src/bounce/storage.ts';
+import { selfSignedCertificate } from '../../src/kernel/certificate.ts';
 import { CHANNELS } from '../../src/kernel/events.ts';
 import { createLogger } from '../../src/kernel/log.ts';
 import { connect } from '../../src/kernel/postgres/connect.ts';
@@ -26,9 +30,14 @@ afterEach(async () => {
 async function start(
   over: Partial<ListenerOptions> = {},
   sql: Sql = database.sql,
+  storage?: Storage,
 ): Promise<BounceListener> {
   const listener = await startBounceListener(
-    { sql, keyRing: ring, clock: () => new Date(), log: createLogger('silent') },
+    {
+      reception: createReception({ sql, keyRing: ring, clock: () => new Date() }),
+      log: createLogger('silent'),
+      ...(storage === undefined ? {} : { storage }),
+    },
     {
       host: '127.0.0.1',
       port: 0,
@@ -63,6 +72,41 @@ async function send(client: RawClient, address: string, message: string): Promis
   client.write(message.replace(/^\./gm, '..'));
   return await client.say('.');
 }
+
+/** Messages in pieces, without the final dot. */
+const HOSTILE: Record<string, () => Iterable<string | Buffer>> = {
+  *'a body of 50 MB'() {
+    yield 'Subject: long\r\n\r\n';
+    const block = Buffer.from('0123456789abcde\r\n'.repeat(4_096));
+    for (let i = 0; i < 730; i += 1) yield block;
+  },
+  *'a line of 50 MB'() {
+    yield 'Subject: long\r\n\r\n';
+    const block = Buffer.alloc(65_536, 0x61);
+    for (let i = 0; i < 763; i += 1) yield block;
+  },
+  *'a header of 1 MB'() {
+    yield `Subject: ${'x'.repeat(1_000_000)}\r\n\r\nhello`;
+  },
+  *'10,000 nested parts'() {
+    yield 'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b0"\r\n\r\n';
+    for (let i = 0; i < 10_000; i += 1) {
+      yield `--b${i}\r\nContent-Type: multipart/mixed; boundary="b${i + 1}"\r\n\r\n`;
+    }
+  },
+  // smtp-server takes a turn of the event loop for each stuffed dot: slow for who sends them only.
+  *'100,000 lines of dots'() {
+    yield 'Subject: dots\r\n\r\n';
+    const block = Buffer.from('..\r\n'.repeat(10_000));
+    for (let i = 0; i < 10; i += 1) yield block;
+  },
+  *'a packed bomb, which nobody unpacks'() {
+    yield 'MIME-Version: 1.0\r\nContent-Type: application/gzip\r\n';
+    yield 'Content-Transfer-Encoding: base64\r\n\r\n';
+    const packed = gzipSync(Buffer.alloc(50_000_000)).toString('base64');
+    yield packed.replace(/.{76}/g, '$&\r\n');
+  },
+};
 
 const address = (prefix: string, kind: TokenKind, id: bigint) =>
   `${prefix}+${signToken(ring, kind, id)}@${BOUNCE_DOMAIN}`;
@@ -165,6 +209,64 @@ describe('RCPT', () => {
     ]) {
       expect(await client.say(command)).toMatch(/^500 5\.5\.2 /);
     }
+  });
+});
+
+describe('STARTTLS', () => {
+  const names: [string] = ['mx.bounce.example'];
+
+  test('is offered with a certificate, and a message goes through it', async () => {
+    const { deliveryIds } = await sentCampaign(database.sql, ['ann@x.example']);
+    const tls = selfSignedCertificate(names, new Date());
+    const client = await dial(await start({ tls }));
+    await client.reply();
+    expect(await client.say('EHLO mx.example')).toMatch(/^250-STARTTLS$|^250[ -]STARTTLS/m);
+    expect(await client.say('STARTTLS')).toMatch(/^220 /);
+    await client.secure(tls.cert, 'mx.bounce.example');
+    expect(await client.say('EHLO mx.example')).not.toMatch(/STARTTLS/);
+    await client.say('MAIL FROM:<>');
+    const to = address('b', 'delivery', deliveryIds[0]!);
+    expect(await send(client, to, dsn([{ recipient: 'ann@x.example' }]))).toMatch(/^250 2\.6\.0 /);
+    expect(await stored()).toHaveLength(1);
+  });
+
+  test('what was sent in clear behind it is no command', async () => {
+    await sentCampaign(database.sql, ['ann@x.example']);
+    const tls = selfSignedCertificate(names, new Date());
+    const client = await dial(await start({ tls }));
+    await client.reply();
+    await client.say('EHLO mx.example');
+    client.write('STARTTLS\r\nMAIL FROM:<smuggled@x.example>\r\nRSET\r\n');
+    expect(await client.reply()).toMatch(/^220 /);
+    await client.secure(tls.cert, 'mx.bounce.example');
+    expect(await client.say('EHLO mx.example')).toMatch(/^250-/);
+    // The smuggled MAIL would make this one a nested one.
+    expect(await client.say('MAIL FROM:<>')).toMatch(/^250 2\.1\.0 /);
+  });
+
+  test('takes a renewed certificate without a restart', async () => {
+    const tls = selfSignedCertificate(names, new Date());
+    const listener = await start({ tls });
+    const renewed = selfSignedCertificate(names, new Date());
+    listener.renewCertificate(renewed);
+    const client = await dial(listener);
+    await client.reply();
+    await client.say('EHLO mx.example');
+    await client.say('STARTTLS');
+    await client.secure(renewed.cert, 'mx.bounce.example');
+    expect(await client.say('NOOP')).toMatch(/^250 |^503 /);
+  });
+
+  test('a peer that never begins the handshake is told to go, and costs nobody else', async () => {
+    const tls = selfSignedCertificate(names, new Date());
+    const listener = await start({ tls, deadlineMs: 500 });
+    const client = await dial(listener);
+    await client.reply();
+    await client.say('EHLO mx.example');
+    expect(await client.say('STARTTLS')).toMatch(/^220 /);
+    const next = await dial(listener);
+    expect(await next.reply()).toMatch(/^220 /);
+    expect(await client.rest()).toBe('');
   });
 });
 
@@ -290,6 +392,51 @@ describe('bounds', () => {
     await session(listener);
     expect(await (await dial(listener)).reply()).toMatch(/^421 /);
   });
+
+  test('one address has its rate of messages; another has its own', async () => {
+    await sentCampaign(database.sql, ['ann@x.example']);
+    const client = await session(await start({ maxMessagesPerMinute: 3 }));
+    for (let i = 0; i < 2; i += 1) {
+      await client.say('RSET');
+      expect(await client.say('MAIL FROM:<>')).toMatch(/^250 /);
+    }
+    await client.say('RSET');
+    expect(await client.say('MAIL FROM:<>')).toBe('451 4.7.1 Too many messages, try again later');
+    expect(await client.say('NOOP')).toMatch(/^250 /);
+  });
+
+  test('a short disk: 452 4.3.1, and mail is taken again when there is room', async () => {
+    await sentCampaign(database.sql, ['ann@x.example']);
+    let short = true;
+    const client = await dial(
+      await start({}, database.sql, { isShort: () => Promise.resolve(short) }),
+    );
+    await client.reply();
+    await client.say('EHLO mx.example');
+    expect(await client.say('MAIL FROM:<>')).toBe('452 4.3.1 Out of storage, try again later');
+    short = false;
+    expect(await client.say('MAIL FROM:<>')).toMatch(/^250 /);
+  });
+
+  test.each(Object.entries(HOSTILE))(
+    '%s is kept, and another peer is served meanwhile',
+    async (_name, make) => {
+      const { deliveryIds } = await sentCampaign(database.sql, ['ann@x.example']);
+      const listener = await start({ maxMessageBytes: 60_000_000 });
+      const other = await session(listener);
+      const client = await session(listener);
+      await client.say(`RCPT TO:<${address('b', 'delivery', deliveryIds[0]!)}>`);
+      await client.say('DATA');
+      for (const piece of make()) {
+        if (!client.socket.write(piece)) await once(client.socket, 'drain');
+      }
+      client.write('\r\n.\r\n');
+      expect(await other.say('NOOP')).toMatch(/^250 /);
+      expect(await client.reply()).toMatch(/^250 2\.6\.0 /);
+      const [row] = await stored();
+      expect(row!.raw.length).toBeLessThanOrEqual(65_536);
+    },
+  );
 
   test('who says nothing is told to go', async () => {
     const client = await session(await start({ idleTimeoutMs: 150 }));

@@ -1,9 +1,11 @@
 /**
- * range/certificate — a self-signed certificate made on the spot (X.509 v3, RFC 5280; P-256).
+ * kernel/certificate — a self-signed certificate made on the spot (X.509 v3, RFC 5280; P-256).
+ *
+ * For the hosts of the practice range, and for the bounce listener until it is given one: mail hosts
+ * encrypt to a certificate without believing it (RFC 7435).
  *
  * Why ours: the one well-kept package for it brings twenty others, two of which change global
  *           objects at import. A certificate is fifty lines of DER; Node signs it and reads it back.
- * Never:    for anything but practice: the key lives as long as the process.
  */
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 
@@ -43,10 +45,11 @@ function time(date: Date): Buffer {
   return der(0x18, Buffer.from(`${date.toISOString().replace(/[-:T]/g, '').slice(0, 14)}Z`));
 }
 
-/** Valid from yesterday for a year, for `names` (the first is the subject). */
+/** Valid from yesterday for `days`, for `names` (the first is the subject). */
 export function selfSignedCertificate(
   names: readonly [string, ...string[]],
   now: Date,
+  days = 365,
 ): Certificate {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const algorithm = der(SEQUENCE, ECDSA_SHA256);
@@ -60,7 +63,7 @@ export function selfSignedCertificate(
     der(0x02, serial),
     algorithm,
     name,
-    der(SEQUENCE, time(new Date(start)), time(new Date(start + 366 * DAY_MS))),
+    der(SEQUENCE, time(new Date(start)), time(new Date(start + (days + 1) * DAY_MS))),
     name,
     publicKey.export({ type: 'spki', format: 'der' }),
     der(0xa3, der(SEQUENCE, der(SEQUENCE, SUBJECT_ALT_NAME, der(0x04, alternatives)))),

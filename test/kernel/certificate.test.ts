@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { selfSignedCertificate } from '../../src/range/certificate.ts';
+import { selfSignedCertificate } from '../../src/kernel/certificate.ts';
 
 test('Node reads the certificate back: names, dates and a signature by its own key', () => {
   const now = new Date('2030-06-01T12:00:00Z');
