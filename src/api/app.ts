@@ -14,6 +14,7 @@ import { secureHeaders } from 'hono/secure-headers';
 import type { Reception } from '../bounce/reception.ts';
 import { createSuppressions } from '../bounce/suppressions/suppressions.ts';
 import type { CampaignDeps } from '../campaigns/deps.ts';
+import { createNotices } from '../campaigns/notices.ts';
 import { AppError } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/log.ts';
 import { createKeyRing } from '../verp/keyring.ts';
@@ -101,7 +102,7 @@ export function createApi(deps: ApiDeps): ApiRouter {
   app.route('/', inboundRoutes(gate, deps));
   app.route('/', suppressionFileRoutes(gate, suppressions, streams));
   app.route('/', suppressionRoutes(gate, suppressions, clock));
-  app.route('/', unsubscribeRoutes(gate, { sql, clock, keyRing }));
+  app.route('/', unsubscribeRoutes(gate, { sql, clock, keyRing, notices: createNotices(deps) }));
   app.route('/', healthRoutes(gate, deps));
   app.route(
     '/',

@@ -11,11 +11,23 @@ type Html = HtmlEscapedString | Promise<HtmlEscapedString>;
 
 const STYLE = `
 :root { color-scheme: light dark; }
-body { font: 1.125rem/1.6 system-ui, sans-serif; max-width: 36rem; margin: 12vh auto; padding: 0 1.5rem; }
-button { font: inherit; padding: .6rem 1.4rem; cursor: pointer; }
+body { font: 1.125rem/1.6 system-ui, sans-serif; max-width: 36rem; margin: 10vh auto; padding: 0 1.5rem; color: #1a1a1a; background: #fff; }
+h1 { font-size: 1.6rem; line-height: 1.3; }
+button { font: inherit; padding: .6rem 1.4rem; cursor: pointer; border: 2px solid #0b57a4; border-radius: .3rem; background: #0b57a4; color: #fff; }
 code { font-family: ui-monospace, monospace; }
-label { display: block; margin-bottom: 1rem; }
-input { font: inherit; display: block; width: 100%; box-sizing: border-box; padding: .4rem; }
+label { display: block; margin-bottom: 1.2rem; }
+fieldset { border: 1px solid #767676; border-radius: .3rem; margin: 0 0 1.2rem; padding: .8rem 1rem; }
+legend { padding: 0 .4rem; }
+input[type=email], select { font: inherit; display: block; width: 100%; box-sizing: border-box; padding: .5rem; margin-top: .3rem; }
+.choice { display: flex; gap: .7rem; align-items: baseline; margin: .3rem 0; padding: .25rem 0; }
+[role=alert] { color: #b00020; font-weight: 600; }
+:focus-visible { outline: 3px solid #c25400; outline-offset: 2px; }
+@media (prefers-color-scheme: dark) {
+body { color: #eee; background: #16181c; }
+button { background: #8ab8f0; border-color: #8ab8f0; color: #10131a; }
+[role=alert] { color: #ff9c9c; }
+:focus-visible { outline-color: #ffb870; }
+}
 `;
 /** Whole, so that no formatter puts a space inside: the hash is over every character. */
 const STYLE_TAG = `<style>${STYLE}</style>`;

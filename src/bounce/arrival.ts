@@ -27,6 +27,8 @@ export interface KnownDelivery {
   /** Destination domain. */
   domain: string;
   stream: string;
+  /** Of the From address: a suppression scope. */
+  senderDomain: string;
 }
 
 export interface KnownBatch {

@@ -9,7 +9,9 @@
  *                                     of a delivery that is not counted as accepted (it stays what it
  *                                     is; the policy still applies); feedback that is no complaint.
  *           `feedback.complaint`      suppressed everywhere, for ever.
- *           `recipient.unsubscribed`  suppressed for the campaign's stream, for ever.
+ *           `recipient.unsubscribed`  suppressed for the campaign's stream, its sender, or everything,
+ *                                     as he chose, for ever.
+ *           `recipient.paused`        suppressed for the campaign's stream, for a while.
  *           Auto-replies, and mail that is no report at all, mean nothing; they are kept as received.
  * Never:    suppresses for a delay (RFC 3464 Action: delayed), nor because of what an auto-reply says.
  * See:      attribution.ts (who), policy.ts (suppressed or not), record.ts (writes it).
@@ -21,6 +23,20 @@ import type { InspectedRecipient } from './inspection.ts';
 import { feedbackMeaning, suppressionFor } from './policy.ts';
 import { plainText } from './suppressions/entry.ts';
 import type { NewSuppression } from './suppressions/suppression.ts';
+
+/** What a recipient may choose on the page behind his link; a click alone means `list`. */
+export const CHOICES = ['list', 'pause', 'sender', 'all'] as const;
+export type Choice = (typeof CHOICES)[number];
+export const WHYS = ['never_asked', 'too_many', 'not_relevant', 'other'] as const;
+export type Why = (typeof WHYS)[number];
+
+export interface Wish {
+  choice: Choice;
+  /** null: he did not say. */
+  why: Why | null;
+  /** How he said it. */
+  how: string;
+}
 
 export interface Finding {
   kind: EventKind;
@@ -91,28 +107,49 @@ function complained(each: Attributed, type: string): Finding {
 }
 
 function unsubscribed(each: Attributed, feedbackType: string | null): Finding {
-  const how = feedbackType === null ? 'mail' : `feedback report: ${feedbackType}`;
-  return unsubscribe(each.delivery, how, feedbackType === null ? {} : { feedback: feedbackType });
+  const wish: Wish = { choice: 'list', why: null, how: 'mail' };
+  if (feedbackType === null) return wished(each.delivery, wish, null);
+  return wished(each.delivery, { ...wish, how: `feedback report: ${feedbackType}` }, null, {
+    feedback: feedbackType,
+  });
 }
 
-/** The recipient of `delivery` wants no more of its stream; `how` he said so. */
-export function unsubscribe(
+/** What `delivery`'s recipient wants no more of, as he chose; `until`: for that long (a pause). */
+export function wished(
   delivery: KnownDelivery,
-  how: string,
+  wish: Wish,
+  until: Date | null,
   data: Finding['data'] = {},
 ): Finding {
+  const { choice, why, how } = wish;
+  const said = {
+    ...data,
+    ...(choice === 'list' ? {} : { choice }),
+    ...(why === null ? {} : { why }),
+  };
   return {
-    ...notice(delivery, null, data),
-    kind: 'recipient.unsubscribed',
+    ...notice(delivery, null, said),
+    kind: choice === 'pause' ? 'recipient.paused' : 'recipient.unsubscribed',
     suppression: {
-      ...suppressionOf(delivery, plainText(how)),
-      scope: 'stream',
-      scopeValue: delivery.stream,
+      ...suppressionOf(delivery, plainText(why === null ? how : `${how}; why: ${why}`)),
+      ...scopeOf(delivery, choice),
       reason: 'unsubscribe',
       origin: 'recipient',
-      expiresAt: null,
+      expiresAt: until,
     },
   };
+}
+
+function scopeOf(delivery: KnownDelivery, choice: Choice) {
+  switch (choice) {
+    case 'list':
+    case 'pause':
+      return { scope: 'stream', scopeValue: delivery.stream } as const;
+    case 'sender':
+      return { scope: 'sender', scopeValue: delivery.senderDomain } as const;
+    case 'all':
+      return { scope: 'global', scopeValue: '' } as const;
+  }
 }
 
 function notice(

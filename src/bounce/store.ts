@@ -26,12 +26,14 @@ export async function findSenderOfDomain(db: Db, domain: string | null): Promise
 
 export async function findDeliveries(db: Db, ids: readonly bigint[]): Promise<KnownDelivery[]> {
   return await db<KnownDelivery[]>`
-    select d.id as delivery_id, d.campaign_id, d.state, r.address_key, r.domain, c.stream
+    select d.id as delivery_id, d.campaign_id, d.state, r.address_key, r.domain, c.stream,
+      s.domain as sender_domain
     from deliveries d
     cross join lateral (
       select address_key, domain from recipients where id = d.recipient_id limit 1
     ) r
     join campaigns c on c.id = d.campaign_id
+    join senders s on s.id = c.sender_id
     where d.id = any(${ids.map(String)}::bigint[])`;
 }
 
@@ -48,13 +50,14 @@ export async function findBatchRecipients(
 ): Promise<(KnownDelivery & { batchId: bigint })[]> {
   return await db<(KnownDelivery & { batchId: bigint })[]>`
     select b.id as batch_id, d.id as delivery_id, d.campaign_id, d.state, r.address_key, r.domain,
-      c.stream
+      c.stream, s.domain as sender_domain
     from unnest(
       ${pairs.map((pair) => String(pair.batchId))}::bigint[],
       ${pairs.map((pair) => pair.addressKey)}::text[]
     ) as asked (batch_id, address_key)
     join batches b on b.id = asked.batch_id
     join campaigns c on c.id = b.campaign_id
+    join senders s on s.id = c.sender_id
     cross join lateral (
       select id, address_key, domain from recipients
       where campaign_id = b.campaign_id and address_key = asked.address_key limit 1
@@ -63,6 +66,24 @@ export async function findBatchRecipients(
       select id, campaign_id, state from deliveries
       where id between b.first_delivery_id and b.last_delivery_id and recipient_id = r.id limit 1
     ) d`;
+}
+
+/** Who a campaign comes from, for a mail about it. */
+export interface CampaignSender {
+  senderId: bigint;
+  displayName: string;
+  fromAddress: string;
+  bounceDomain: string;
+  unsubscribeBaseUrl: string | null;
+}
+
+export async function findCampaignSender(db: Db, campaignId: bigint): Promise<CampaignSender> {
+  const [row] = await db<CampaignSender[]>`
+    select s.id as sender_id, s.display_name, s.from_address, s.bounce_domain,
+      s.unsubscribe_base_url
+    from campaigns c join senders s on s.id = c.sender_id where c.id = ${campaignId}`;
+  if (row === undefined) throw new Error('a campaign has a sender');
+  return row;
 }
 
 export interface InboundRow {

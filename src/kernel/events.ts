@@ -24,6 +24,10 @@ export const EVENT_KINDS = [
   'bounce.notice',
   'feedback.complaint',
   'recipient.unsubscribed',
+  /** He wants a rest: no mail of the stream for a while. */
+  'recipient.paused',
+  /** He took his unsubscription back. */
+  'recipient.subscribed',
   'suppression.added',
   'suppression.released',
   'campaign.started',

@@ -126,27 +126,117 @@ test('a token of another kind is not a link', async () => {
   }
 });
 
-test('the link of a single copy asks who, and does not tell who is on the list', async () => {
+test('the page has choices and works without script; each does what it says', async () => {
+  const made = await deliveries(['sender@example.com', 'all@example.com', 'pause@example.com']);
+  const page = await api.get(linkOf(made), { as: null });
+  for (const choice of ['list', 'pause', 'sender', 'all']) {
+    expect(page.text).toMatch(new RegExp(`type="radio"\\s+name="choice"\\s+value="${choice}"`));
+  }
+  for (const [i, choice] of ['sender', 'all', 'pause'].entries()) {
+    const done = await post(linkOf(made, i), `${ONE_CLICK}&choice=${choice}&why=never_asked`);
+    expect(done.status).toBe(200);
+    expect(done.text).toContain('role="status"');
+  }
+  expect(await suppressions('sender@example.com')).toMatchObject([
+    { scope: 'sender', scope_value: 'example.com', evidence: 'one-click link; why: never_asked' },
+  ]);
+  expect(await suppressions('all@example.com')).toMatchObject([{ scope: 'global' }]);
+  const [pause] = await suppressions('pause@example.com');
+  expect(pause).toMatchObject({ scope: 'stream', reason: 'unsubscribe' });
+  const days = (Date.parse(String(pause?.['expires_at'])) - Date.now()) / 86_400_000;
+  expect(days).toBeGreaterThan(29.9);
+  expect(days).toBeLessThan(30.1);
+});
+
+test.each(['choice=everything', 'why=because', 'choice=', 'why=%00'])(
+  'a form with %s is not ours',
+  async (field) => {
+    const link = linkOf(await deliveries([`wrong-${field.length}@example.com`]));
+
+    expect((await post(link, `${ONE_CLICK}&${field}`)).status).toBe(422);
+    expect(await suppressions(`wrong-${field.length}@example.com`)).toEqual([]);
+  },
+);
+
+test('a thousand POSTs without the right body unsubscribe nobody', async () => {
+  const link = linkOf(await deliveries(['posted@example.com']));
+  const bodies = ['', '{"List-Unsubscribe":"One-Click"}', 'list-unsubscribe=One-Click', '\u0000'];
+  for (let i = 0; i < 1_000; i += 1) {
+    const { status } = await post(link, bodies[i % bodies.length] ?? '', {
+      'Content-Type': i % 2 === 0 ? 'application/json' : 'application/x-www-form-urlencoded',
+    });
+    expect(status).toBe(422);
+  }
+  expect(await suppressions('posted@example.com')).toEqual([]);
+});
+
+test('one click needs no cookie, no Accept, no redirect; and sets none', async () => {
+  const link = linkOf(await deliveries(['bare@example.com']));
+  const done = await post(link, ONE_CLICK, { 'User-Agent': '' });
+
+  expect(done.status).toBe(200);
+  expect(done.headers.get('Location')).toBeNull();
+  expect(done.headers.get('Set-Cookie')).toBeNull();
+  expect(await suppressions('bare@example.com')).toHaveLength(1);
+});
+
+const mails = () => api.database.sql<{ address: string; variables: Record<string, string> }[]>`
+  select r.address, r.variables from recipients r join campaigns c on c.id = r.campaign_id
+  where c.purpose = 'notice' order by r.id`;
+
+test('the link of a single copy asks who, does not tell who is on the list, and confirms by mail', async () => {
   const { batch } = await deliveries(['member@example.com', 'other@example.com']);
 
   const page = await api.get(batch, { as: null });
   const bare = await post(batch, ONE_CLICK);
-  const member = await post(batch, `${ONE_CLICK}&email=Member%40Example.com`);
-  const stranger = await post(batch, `${ONE_CLICK}&email=stranger%40example.com`);
+  const timesMs: number[] = [];
+  const ask = async (email: string) => {
+    const began = performance.now();
+    const answer = await post(batch, `${ONE_CLICK}&email=${encodeURIComponent(email)}`);
+    timesMs.push(performance.now() - began);
+    return answer;
+  };
+  const member = await ask('Member@Example.com');
+  const stranger = await ask('stranger@example.com');
 
   expect(page.text).toContain('type="email"');
   expect(bare.status).toBe(422);
+  expect(bare.text).toContain('role="alert"');
   expect([member.status, stranger.status]).toEqual([200, 200]);
   expect(member.text).toBe(stranger.text);
+  expect(Math.min(...timesMs)).toBeGreaterThan(390);
+  expect(await suppressions('member@example.com')).toEqual([]);
+  const sent = await mails();
+  expect(sent.map(({ address }) => address)).toEqual(['Member@example.com']);
+  const link = /https:\/\/mail\.example\.com(\/u\/\S+)/.exec(sent[0]?.variables['text'] ?? '')?.[1];
+  expect((await api.get(link ?? '', { as: null })).status).toBe(200);
+  expect(await suppressions('member@example.com')).toEqual([]);
+  expect((await post(link ?? '', ONE_CLICK)).status).toBe(200);
   expect(await suppressions('member@example.com')).toHaveLength(1);
-  expect(await suppressions('stranger@example.com')).toEqual([]);
   expect(await suppressions('other@example.com')).toEqual([]);
+});
+
+test('nobody gets more than three such mails a day, in the language of the page', async () => {
+  const { batch } = await deliveries(['flooded@example.com']);
+  await Promise.all(
+    Array.from({ length: 4 }, () =>
+      post(batch, `${ONE_CLICK}&email=flooded@example.com`, { 'Accept-Language': 'ko' }),
+    ),
+  );
+  for (let i = 0; i < 2; i += 1) await post(batch, `${ONE_CLICK}&email=flooded@example.com`);
+
+  const sent = (await mails()).filter(({ address }) => address === 'flooded@example.com');
+  // Orders at one moment may each see room (notices.ts).
+  expect(sent.length).toBeGreaterThanOrEqual(3);
+  expect(sent.length).toBeLessThanOrEqual(4);
+  expect(sent[0]?.variables['subject']).toBe('수신 거부 링크');
 });
 
 test.each([
   ['zh-CN,zh;q=0.9,en;q=0.8', 'zh', '退订'],
   ['en-GB', 'en', 'Unsubscribe'],
   ['fr, zh-TW;q=0.5', 'zh', '退订'],
+  ['ko-KR', 'ko', '수신 거부'],
   ['fr', 'en', 'Unsubscribe'],
   ['constructor', 'en', 'Unsubscribe'],
 ])('Accept-Language %s is answered in %s', async (accept, language, word) => {

@@ -21,6 +21,7 @@ function delivery(id: bigint, local: string, over: Partial<KnownDelivery> = {}):
     addressKey: `${local}@x.example`,
     domain: 'x.example',
     stream: 'marketing',
+    senderDomain: 'shop.example',
     ...over,
   };
 }

@@ -6,6 +6,7 @@ import { inspectMessage } from '../../src/bounce/inspect.ts';
 import { fingerprintOf } from '../../src/bounce/intake.ts';
 import { createReturnRecorder } from '../../src/bounce/record.ts';
 import { releaseSuppression } from '../../src/bounce/suppressions/store.ts';
+import type { Wish } from '../../src/bounce/findings.ts';
 import { unsubscribeByToken } from '../../src/bounce/unsubscribe.ts';
 import { bounceAddress, unsubscribeAddress } from '../../src/verp/address.ts';
 import { signToken } from '../../src/verp/token.ts';
@@ -220,15 +221,72 @@ describe('complaints and unsubscribes', () => {
     expect(message).toEqual({ kind: 'unsubscribe' });
   });
 
+  const leave = (token: string, more: Partial<Wish> = {}) =>
+    unsubscribeByToken({ sql: database.sql, keyRing: ring, clock: () => now }, token, {
+      choice: 'list',
+      why: null,
+      how: 'one-click link',
+      ...more,
+    });
+
+  test('the link: the scope is the one chosen, a pause ends, and the reason is kept', async () => {
+    const names = ['list', 'pause', 'sender', 'all'] as const;
+    const { deliveryIds } = await sentCampaign(
+      database.sql,
+      names.map((name) => `${name}@x.example`),
+    );
+    for (const [i, choice] of names.entries()) {
+      await leave(signToken(ring, 'unsubscribe', deliveryIds[i]!), { choice, why: 'too_many' });
+    }
+    const rows = await database.sql`
+      select address_key, scope, scope_value, evidence, expires_at from suppressions order by id`;
+    const evidence = 'one-click link; why: too_many';
+    const stream = { scope: 'stream', scopeValue: 'marketing', evidence };
+    expect(rows).toEqual([
+      { addressKey: 'list@x.example', ...stream, expiresAt: null },
+      {
+        addressKey: 'pause@x.example',
+        ...stream,
+        expiresAt: new Date(now.getTime() + 30 * 86_400_000),
+      },
+      {
+        addressKey: 'sender@x.example',
+        scope: 'sender',
+        scopeValue: 'shop.example',
+        evidence,
+        expiresAt: null,
+      },
+      { addressKey: 'all@x.example', scope: 'global', scopeValue: '', evidence, expiresAt: null },
+    ]);
+    expect((await kinds()).filter((kind) => kind.startsWith('recipient.'))).toEqual([
+      'recipient.unsubscribed',
+      'recipient.paused',
+      'recipient.unsubscribed',
+      'recipient.unsubscribed',
+    ]);
+  });
+
+  test('the link: a pause does not shorten what was for ever, and may become for ever', async () => {
+    const { deliveryIds } = await sentCampaign(database.sql, ['a@x.example', 'b@x.example']);
+    const [a, b] = deliveryIds.map((id) => signToken(ring, 'unsubscribe', id));
+    await leave(a!);
+    await leave(a!, { choice: 'pause' });
+    await leave(b!, { choice: 'pause' });
+    await leave(b!);
+    const rows = await database.sql`
+      select address_key, expires_at from suppressions where released_at is null order by 1`;
+    expect(rows).toEqual([
+      { addressKey: 'a@x.example', expiresAt: null },
+      { addressKey: 'b@x.example', expiresAt: null },
+    ]);
+  });
+
   test('the link: once, twice, side by side: one event, one suppression, the same answer', async () => {
     const { deliveryIds } = await sentCampaign(database.sql, ['ann@x.example']);
     const token = signToken(ring, 'unsubscribe', deliveryIds[0]!);
-    const deps = { sql: database.sql, keyRing: ring, clock: () => now };
     const answer = { outcome: 'unsubscribed', addressKey: 'ann@x.example', stream: 'marketing' };
-    expect(await unsubscribeByToken(deps, token)).toEqual(answer);
-    const again = await Promise.all(
-      [1, 2, 3].map(() => unsubscribeByToken(deps, token.toUpperCase())),
-    );
+    expect(await leave(token)).toEqual(answer);
+    const again = await Promise.all([1, 2, 3].map(() => leave(token.toUpperCase())));
     expect(again).toEqual([answer, answer, answer]);
     expect(await kinds()).toEqual(['recipient.unsubscribed', 'suppression.added']);
     expect(await rollups()).toMatchObject([{ kind: 'recipient.unsubscribed', count: 1n }]);
@@ -236,18 +294,11 @@ describe('complaints and unsubscribes', () => {
 
   test('the link: other kinds of token, forged and unknown ones change nothing', async () => {
     const { deliveryIds, batchId } = await sentCampaign(database.sql, ['ann@x.example']);
-    const deps = { sql: database.sql, keyRing: ring, clock: () => now };
     const unknown = { outcome: 'unknown' };
-    expect(await unsubscribeByToken(deps, signToken(ring, 'delivery', deliveryIds[0]!))).toEqual(
-      unknown,
-    );
-    expect(await unsubscribeByToken(deps, signToken(ring, 'unsubscribe', 987_654n))).toEqual(
-      unknown,
-    );
-    expect(await unsubscribeByToken(deps, '')).toEqual(unknown);
-    expect(await unsubscribeByToken(deps, signToken(ring, 'unsubscribe_batch', batchId))).toEqual({
-      outcome: 'address_needed',
-    });
+    expect(await leave(signToken(ring, 'delivery', deliveryIds[0]!))).toEqual(unknown);
+    expect(await leave(signToken(ring, 'unsubscribe', 987_654n))).toEqual(unknown);
+    expect(await leave('')).toEqual(unknown);
+    expect(await leave(signToken(ring, 'unsubscribe_batch', batchId))).toEqual(unknown);
     expect(await kinds()).toEqual([]);
   });
 });

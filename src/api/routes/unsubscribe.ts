@@ -3,18 +3,24 @@
  *
  * Promises: GET and HEAD change nothing, so a scanner that follows every link unsubscribes nobody.
  *           POST with `List-Unsubscribe=One-Click` (a mail client, or the button) does, at once; the
- *           same again does no harm. No key, no cookie, no script, no address shown: a forwarded mail
- *           tells nothing about whom it was sent to.
+ *           same again does no harm. No key, no cookie, no redirect, no script, no address shown: a
+ *           forwarded mail tells nothing about whom it was sent to.
  * Fails:    404 page for a link we did not sign. The link of a single copy does not say who clicks,
- *           so its page asks for the address, and answers the same whether it was on the list or not.
+ *           so its page asks for the address and sends a link to it; its answer is the same, and takes
+ *           as long, whether the address is on the list or not.
+ * See:      unsubscribe-words.ts, docs/unsubscribe.md.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { accepts } from 'hono/accepts';
 import { html } from 'hono/html';
 import { bufferToFormData } from 'hono/utils/buffer';
-import { unsubscribeByToken } from '../../bounce/unsubscribe.ts';
+import { CHOICES, WHYS } from '../../bounce/findings.ts';
+import type { Wish } from '../../bounce/findings.ts';
+import { askByMail, unsubscribeByToken } from '../../bounce/unsubscribe.ts';
 import type { UnsubscribeDeps } from '../../bounce/unsubscribe.ts';
+import { parseAddress } from '../../kernel/address.ts';
 import { verifyToken } from '../../verp/token.ts';
 import { endpoint } from '../endpoint.ts';
 import type { ApiEnv } from '../environment.ts';
@@ -22,36 +28,14 @@ import type { Gate } from '../gate.ts';
 import { PAGE_HEADERS, page } from '../html.ts';
 import { createRouter } from '../router.ts';
 import type { ApiRouter } from '../router.ts';
+import { LANGUAGES, WORDS } from './unsubscribe-words.ts';
+import type { Language } from './unsubscribe-words.ts';
 
 const MAX_FORM_BYTES = 16_384;
 const FIELD = 'List-Unsubscribe';
 const ONE_CLICK = 'One-Click';
-
-const WORDS = {
-  en: {
-    title: 'Unsubscribe',
-    question: 'Do you want to receive no more of these mails?',
-    address: 'Your mail address',
-    button: 'Unsubscribe',
-    doneTitle: 'Unsubscribed',
-    done: 'You will receive no more of these mails.',
-    doneFor: 'If this address is on the list, it will receive no more of these mails.',
-    unknownTitle: 'This link does not work',
-    unknown: 'It is incomplete or too old. Please use the link in the latest mail.',
-  },
-  zh: {
-    title: '退订',
-    question: '您确定不再接收此类邮件吗？',
-    address: '您的邮箱地址',
-    button: '退订',
-    doneTitle: '已退订',
-    done: '您将不会再收到此类邮件。',
-    doneFor: '如果该地址在名单中，将不会再收到此类邮件。',
-    unknownTitle: '链接无效',
-    unknown: '链接不完整或已失效，请使用最近一封邮件中的链接。',
-  },
-} as const;
-type Language = keyof typeof WORDS;
+/** Longer than the look-up and the mail take: a quicker answer would tell that there was none. */
+const ANSWER_AFTER_MS = 400;
 
 const params = z.object({
   token: z.string().openapi({ param: { name: 'token', in: 'path' }, example: 'ceaaaaadqmzwt5' }),
@@ -93,6 +77,12 @@ const submit = endpoint(
               required: [FIELD],
               properties: {
                 [FIELD]: { type: 'string', enum: [ONE_CLICK] },
+                choice: {
+                  type: 'string',
+                  enum: [...CHOICES],
+                  description: 'Absent: `list`, the stream of the campaign',
+                },
+                why: { type: 'string', enum: [...WHYS, ''] },
                 email: { type: 'string', description: 'Only for the link of a single copy' },
               },
             },
@@ -103,7 +93,7 @@ const submit = endpoint(
     responses: {
       200: { description: 'Unsubscribed', content: htmlPage },
       404: { description: 'No link of ours', content: htmlPage },
-      422: { description: 'Not one click, or the address is missing', content: htmlPage },
+      422: { description: 'Not one click, or a wrong choice or address', content: htmlPage },
     },
   },
 );
@@ -112,23 +102,49 @@ export function unsubscribeRoutes(gate: Gate, deps: UnsubscribeDeps): ApiRouter 
   const router = createRouter();
   router.openapi(gate(show), (c) => {
     const token = verifyToken(deps.keyRing, c.req.valid('param').token);
-    if (token?.kind === 'unsubscribe') return formPage(c, 200, false);
-    if (token?.kind === 'unsubscribe_batch') return formPage(c, 200, true);
+    if (token?.kind === 'unsubscribe') return choicePage(c, 200);
+    if (token?.kind === 'unsubscribe_batch') return addressPage(c, 200);
     return unknownPage(c);
   });
   router.openapi(gate(submit), async (c) => {
     const text = c.req.valid('param').token;
     const form = await readForm(c);
-    const asksAddress = verifyToken(deps.keyRing, text)?.kind === 'unsubscribe_batch';
-    if (form.get(FIELD) !== ONE_CLICK) return formPage(c, 422, asksAddress);
-    const email = form.get('email');
-    const result = await unsubscribeByToken(deps, text, typeof email === 'string' ? email : null);
-    if (result.outcome === 'address_needed') return formPage(c, 422, true);
-    // Who is on the list of a single copy is nobody's business.
-    if (result.outcome === 'unknown' && !asksAddress) return unknownPage(c);
-    return donePage(c, asksAddress);
+    const kind = verifyToken(deps.keyRing, text)?.kind;
+    if (kind === 'unsubscribe_batch') return await askForLink(c, deps, text, form);
+    if (kind !== 'unsubscribe') return unknownPage(c);
+    const wish = readWish(form);
+    if (wish === null) return choicePage(c, 422);
+    const result = await unsubscribeByToken(deps, text, wish);
+    if (result.outcome === 'unknown') return unknownPage(c);
+    const { doneTitle, done } = WORDS[languageOf(c)];
+    return textPage(c, 200, doneTitle, done[wish.choice]);
   });
   return router;
+}
+
+/** null: not one click, or a field that no form of ours has. */
+function readWish(form: FormData): Wish | null {
+  if (form.get(FIELD) !== ONE_CLICK) return null;
+  const choice = CHOICES.find((each) => each === (form.get('choice') ?? 'list'));
+  const given = form.get('why') ?? '';
+  const why = given === '' ? null : WHYS.find((each) => each === given);
+  if (choice === undefined || why === undefined) return null;
+  return { choice, why, how: 'one-click link' };
+}
+
+async function askForLink(
+  c: Context<ApiEnv>,
+  deps: UnsubscribeDeps,
+  token: string,
+  form: FormData,
+) {
+  const { askedTitle, asked, mail } = WORDS[languageOf(c)];
+  const email = form.get('email');
+  if (form.get(FIELD) !== ONE_CLICK || typeof email !== 'string' || !parseAddress(email).ok) {
+    return addressPage(c, 422);
+  }
+  await Promise.all([askByMail(deps, token, email, mail), sleep(ANSWER_AFTER_MS)]);
+  return textPage(c, 200, askedTitle, asked);
 }
 
 /** Both encodings of RFC 8058 3.1; what is neither is an empty form. */
@@ -145,7 +161,7 @@ async function readForm(c: Context<ApiEnv>): Promise<FormData> {
 function languageOf(c: Context<ApiEnv>): Language {
   return accepts(c, {
     header: 'Accept-Language',
-    supports: ['en', 'zh'],
+    supports: LANGUAGES,
     default: 'en',
     match: (wanted, { default: fallback }) =>
       wanted
@@ -154,34 +170,75 @@ function languageOf(c: Context<ApiEnv>): Language {
   }) as Language;
 }
 
-function formPage(c: Context<ApiEnv>, status: 200 | 422, asksAddress: boolean) {
+function choicePage(c: Context<ApiEnv>, status: 200 | 422) {
   const language = languageOf(c);
   const words = WORDS[language];
-  const input = html`<label
-    >${words.address}
-    <input type="email" name="email" required autocomplete="email" maxlength="320" />
-  </label>`;
-  const form = html`<p>${words.question}</p>
-    <form method="post">
-      <input type="hidden" name="${FIELD}" value="${ONE_CLICK}" />
-      ${asksAddress ? input : ''}
-      <button type="submit">${words.button}</button>
-    </form>`;
+  const choices = CHOICES.map(
+    (choice) =>
+      html`<label class="choice"
+        ><input
+          type="radio"
+          name="choice"
+          value="${choice}"
+          ${choice === 'list' ? 'checked' : ''}
+        />${words.choices[choice]}</label
+      >`,
+  );
+  const whys = ['' as const, ...WHYS].map(
+    (why) => html`<option value="${why}">${words.whys[why]}</option>`,
+  );
+  const form = html`<form method="post">
+    <input type="hidden" name="${FIELD}" value="${ONE_CLICK}" />
+    <fieldset>
+      <legend>${words.question}</legend>
+      ${choices}
+    </fieldset>
+    <label
+      >${words.why}
+      <select name="why">
+        ${whys}
+      </select>
+    </label>
+    <button type="submit">${words.button}</button>
+  </form>`;
   return c.html(page(language, words.title, form), status, pageHeaders(language));
 }
 
-function donePage(c: Context<ApiEnv>, asksAddress: boolean) {
+function addressPage(c: Context<ApiEnv>, status: 200 | 422) {
   const language = languageOf(c);
   const words = WORDS[language];
-  const text = html`<p role="status">${asksAddress ? words.doneFor : words.done}</p>`;
-  return c.html(page(language, words.doneTitle, text), 200, pageHeaders(language));
+  const wrong = status === 422;
+  const error = html`<p id="error" role="alert">${words.addressMissing}</p>`;
+  const form = html`<form method="post">
+    <input type="hidden" name="${FIELD}" value="${ONE_CLICK}" />
+    ${wrong ? error : ''}
+    <label
+      >${words.address}
+      <input
+        type="email"
+        name="email"
+        required
+        autocomplete="email"
+        maxlength="320"
+        aria-describedby="${wrong ? 'error hint' : 'hint'}"
+        ${wrong ? 'aria-invalid=true' : ''}
+      />
+    </label>
+    <p id="hint">${words.addressHint}</p>
+    <button type="submit">${words.ask}</button>
+  </form>`;
+  return c.html(page(language, words.title, form), status, pageHeaders(language));
+}
+
+function textPage(c: Context<ApiEnv>, status: 200 | 404, title: string, text: string) {
+  const language = languageOf(c);
+  const content = html`<p role="status">${text}</p>`;
+  return c.html(page(language, title, content), status, pageHeaders(language));
 }
 
 function unknownPage(c: Context<ApiEnv>) {
-  const language = languageOf(c);
-  const words = WORDS[language];
-  const text = html`<p>${words.unknown}</p>`;
-  return c.html(page(language, words.unknownTitle, text), 404, pageHeaders(language));
+  const { unknownTitle, unknown } = WORDS[languageOf(c)];
+  return textPage(c, 404, unknownTitle, unknown);
 }
 
 function pageHeaders(language: Language): Record<string, string> {
