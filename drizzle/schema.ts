@@ -445,11 +445,15 @@ export const suppressions = pgTable(
     reason: suppressionReasonEnum().notNull(),
     /** recipient | operator | import | system */
     origin: text().notNull(),
+    /** The bounce class that decided; null when none did. */
+    class: text(),
     /** The SMTP reply, DSN text or note that justifies it. */
     evidence: text(),
     campaignId: int8(),
     deliveryId: int8(),
     createdAt: createdAt(),
+    /** `key_…` or the command line, for what a person added; else null. */
+    createdBy: text(),
     expiresAt: at(),
     releasedAt: at(),
     releasedBy: text(),
@@ -460,7 +464,62 @@ export const suppressions = pgTable(
       .on(t.addressKey, t.scope, t.scopeValue)
       .where(sql`released_at is null`),
     index('suppressions_address').on(t.addressKey, t.id),
+    // The watch: inactive mailboxes whose time is over are asked again.
+    index('suppressions_inactive')
+      .on(t.expiresAt)
+      .where(sql`class = 'inactive' and released_at is null`),
   ],
+);
+
+/** Failures that are the recipient's own and pass by themselves: one row per address, kind and day. */
+export const softBounces = pgTable(
+  'soft_bounces',
+  {
+    addressKey: text().notNull(),
+    /** `soft` or `full`: which limit counts it (src/bounce/policy.ts). */
+    kind: text().notNull(),
+    /** UTC. */
+    day: date().notNull(),
+    count: smallint().notNull(),
+    /** Of the last one. */
+    class: text().notNull(),
+    evidence: text(),
+    campaignId: int8(),
+    /** Not looked at by the watch yet. */
+    fresh: boolean().notNull().default(true),
+  },
+  (t) => [
+    primaryKey({ columns: [t.addressKey, t.kind, t.day] }),
+    index('soft_bounces_fresh')
+      .on(t.addressKey)
+      .where(sql`fresh`),
+    // The purge of what no window reaches any more.
+    index('soft_bounces_day').on(t.day),
+  ],
+);
+
+export const watchStateEnum = pgEnum('watch_state', ['suspect', 'warned', 'probed']);
+
+/** Addresses that failed too often, on their way to be given up or cleared (src/bounce/watch). */
+export const watchedAddresses = pgTable(
+  'watched_addresses',
+  {
+    addressKey: text().primaryKey(),
+    state: watchStateEnum().notNull(),
+    since: at().notNull(),
+    /** When to look at it again. */
+    dueAt: at().notNull(),
+    /** Whose mail failed: its sender writes the warning. */
+    campaignId: int8().notNull(),
+    class: text().notNull(),
+    evidence: text(),
+    /** The warning or probe that we wait for: a recipient of this campaign. */
+    noticeCampaignId: int8(),
+    noticeAt: at(),
+    /** It came back; `dueAt` is the time of the next. */
+    bounced: boolean().notNull().default(false),
+  },
+  (t) => [index('watched_addresses_due').on(t.dueAt)],
 );
 
 /** Small settled values: the claim of the next delivery id, the encrypted-secret check. */

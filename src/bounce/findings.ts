@@ -20,7 +20,8 @@ import type { EventKind } from '../kernel/events.ts';
 import type { Arrival, KnownDelivery } from './arrival.ts';
 import type { Attributed } from './attribution.ts';
 import type { InspectedRecipient } from './inspection.ts';
-import { feedbackMeaning, suppressionFor } from './policy.ts';
+import { feedbackMeaning, softKindOf, suppressionFor } from './policy.ts';
+import type { SoftKind } from './policy.ts';
 import { plainText } from './suppressions/entry.ts';
 import type { NewSuppression } from './suppressions/suppression.ts';
 
@@ -48,6 +49,8 @@ export interface Finding {
   text: string | null;
   data: Record<string, string | boolean>;
   suppression: NewSuppression | null;
+  /** It counts as a soft bounce, if the fact is new. */
+  soft: SoftKind | null;
 }
 
 /** Counted as accepted, or about to be: the report overtook the recording of the acceptance. */
@@ -81,14 +84,22 @@ function bounced(each: Attributed, now: Date): Finding {
   const late = LATE_STATES.includes(delivery.state);
   const policy = suppressionFor(report.verdict, now);
   const evidence = plainText(`${report.status ?? ''} ${report.diagnostic}`);
+  const { class: name } = report.verdict;
   const suppression =
     policy === null
       ? null
-      : ({ ...suppressionOf(delivery, evidence), ...policy, origin: 'system' } as const);
+      : ({
+          ...suppressionOf(delivery, evidence),
+          ...policy,
+          class: name,
+          origin: 'system',
+        } as const);
   return {
     ...notice(delivery, each, {}),
     kind: late ? 'bounce.late' : 'bounce.notice',
     suppression,
+    // What we counted as bounced or expired ourselves was counted then.
+    soft: late && suppression === null ? softKindOf(name) : null,
   };
 }
 
@@ -167,6 +178,7 @@ function notice(
     text: report === null ? null : plainText(report.diagnostic),
     data: { ...data, ...reported(report), ...(each?.mismatch === true ? { mismatch: true } : {}) },
     suppression: null,
+    soft: null,
   };
 }
 

@@ -19,7 +19,7 @@ import type { Sql, Tx } from '../kernel/postgres/connect.ts';
 import { addToRollups } from '../kernel/rollups/store.ts';
 import type { KeyRing } from '../verp/keyring.ts';
 import { recipientKey } from './arrival.ts';
-import type { Arrival, Knowledge } from './arrival.ts';
+import type { Arrival, Knowledge, KnownDelivery } from './arrival.ts';
 import { attribute, cluesOf } from './attribution.ts';
 import type { Attributed } from './attribution.ts';
 import { subjectOf } from './destination.ts';
@@ -33,6 +33,8 @@ import {
   insertInboundMessages,
 } from './store.ts';
 import type { InboundRow } from './store.ts';
+import { countSoftBounces } from './soft-bounces/store.ts';
+import type { SoftBounce } from './soft-bounces/store.ts';
 import { addSuppressions } from './suppressions/store.ts';
 
 export interface RecordDeps {
@@ -151,7 +153,7 @@ export interface Fact {
   at: Date;
 }
 
-/** Events, suppressions and rollups of what was found, in the caller's transaction. */
+/** Events, suppressions, soft bounces and rollups of what was found, in the caller's transaction. */
 export async function recordFacts(tx: Tx, facts: readonly Fact[]): Promise<void> {
   if (facts.length === 0) return;
   const events = facts.map(({ finding, inboundId, campaignId, at }) => ({
@@ -171,18 +173,37 @@ export async function recordFacts(tx: Tx, facts: readonly Fact[]): Promise<void>
     tx,
     facts.flatMap(({ finding }) => (finding.suppression === null ? [] : [finding.suppression])),
   );
-  const fresh = new Set(appended.map(({ kind, deliveryId }) => `${kind} ${deliveryId}`));
-  await addToRollups(
+  const counted = outcomesOf(facts, appended);
+  await countSoftBounces(
     tx,
-    facts.flatMap(({ finding, at }) => {
-      const { delivery, kind } = finding;
-      // Notices are no outcome; `delete` lets only the first of two equal facts count.
-      if (delivery === null || kind === 'bounce.notice') return [];
-      if (!fresh.delete(`${kind} ${delivery.deliveryId}`)) return [];
-      const { campaignId, domain } = delivery;
-      return [{ campaignId, at, domain, kind, class: finding.class ?? '', count: 1 }];
+    counted.flatMap(({ finding, delivery, at }): SoftBounce[] => {
+      const { soft: kind, class: name, text: evidence } = finding;
+      if (kind === null || name === null) return [];
+      const { addressKey, campaignId } = delivery;
+      return [{ addressKey, kind, class: name, evidence, campaignId, at }];
     }),
   );
+  await addToRollups(
+    tx,
+    counted.map(({ finding, delivery, at }) => {
+      const { campaignId, domain } = delivery;
+      return { campaignId, at, domain, kind: finding.kind, class: finding.class ?? '', count: 1 };
+    }),
+  );
+}
+
+/** The facts that are outcomes of a delivery, and new: notices are none. */
+function outcomesOf(
+  facts: readonly Fact[],
+  appended: readonly { kind: string; deliveryId: bigint | null }[],
+): (Fact & { delivery: KnownDelivery })[] {
+  const fresh = new Set(appended.map(({ kind, deliveryId }) => `${kind} ${deliveryId}`));
+  return facts.flatMap((fact) => {
+    const { delivery, kind } = fact.finding;
+    if (delivery === null || kind === 'bounce.notice') return [];
+    // `delete` lets only the first of two equal facts count.
+    return fresh.delete(`${kind} ${delivery.deliveryId}`) ? [{ ...fact, delivery }] : [];
+  });
 }
 
 /** Looks up everything that the arrivals may be about: three statements, however many they are. */

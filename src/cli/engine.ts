@@ -10,7 +10,12 @@
 import { createApi } from '../api/app.ts';
 import { purgeIdempotencyKeys } from '../api/idempotency.ts';
 import { startApi } from '../api/server.ts';
+import { SOFT_LIMITS } from '../bounce/policy.ts';
+import { startWatch } from '../bounce/watch/keeper.ts';
+import type { WatchDeps } from '../bounce/watch/keeper.ts';
 import type { CampaignDeps } from '../campaigns/deps.ts';
+import { createNotices } from '../campaigns/notices.ts';
+import { loadLetters } from '../campaigns/notices/letters.ts';
 import { createMessageSource } from '../campaigns/source.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -97,6 +102,8 @@ async function assemble(options: EngineOptions, stack: ResourceStack): Promise<E
   const server = await startApi(api, { host: config.apiHost, port: config.apiPort });
   stack.onRelease('api', () => server.close());
 
+  const watch = startWatch(watchDeps(config, deps, log));
+  stack.onRelease('watch', () => watch.stop());
   const housekeeping = startLoop({
     intervalMs: 3_600_000,
     step: async () => {
@@ -112,6 +119,19 @@ async function assemble(options: EngineOptions, stack: ResourceStack): Promise<E
     deps,
     load: () => ({ batches: scheduler.running(), connections: mta.openConnections() }),
     stop: () => stack.release(),
+  };
+}
+
+function watchDeps(config: Config, deps: CampaignDeps, log: Logger): WatchDeps {
+  const { warnAfterDays, probeAfterDays, probeGraceDays: graceDays } = config;
+  return {
+    ...deps,
+    log,
+    notices: createNotices(deps),
+    compose: loadLetters(),
+    action: config.softBounceAction,
+    limits: SOFT_LIMITS,
+    times: { warnAfterDays, probeAfterDays, graceDays },
   };
 }
 

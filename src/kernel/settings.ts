@@ -228,6 +228,26 @@ export const SETTINGS = {
     integer(1, 3_600, 30),
     'How long Ctrl-C waits for messages on the wire',
   ),
+  softBounceAction: setting(
+    'VOLLEY_SOFT_BOUNCE_ACTION',
+    z.enum(['probe', 'suppress', 'none']).default('probe'),
+    'After too many soft bounces: ask by mail and then suppress, suppress at once, or nothing',
+  ),
+  warnAfterDays: setting(
+    'VOLLEY_WARN_AFTER_DAYS',
+    integer(0, 90, 1),
+    'Days from the last soft bounce that was too many to the warning',
+  ),
+  probeAfterDays: setting(
+    'VOLLEY_PROBE_AFTER_DAYS',
+    integer(0, 90, 3),
+    'Days from a warning that came back to the probe',
+  ),
+  probeGraceDays: setting(
+    'VOLLEY_PROBE_GRACE_DAYS',
+    integer(0, 90, 5),
+    'Days without a bounce after which a warning or probe was received',
+  ),
   logLevel: setting('VOLLEY_LOG_LEVEL', z.enum(LOG_LEVELS).default('info'), 'Least level logged'),
 } as const;
 

@@ -14,7 +14,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock, Random } from '../kernel/clock.ts';
 import type { Logger } from '../kernel/log.ts';
 import type { Sql } from '../kernel/postgres/connect.ts';
-import { parseAddress } from '../kernel/address.ts';
 import { messageOf } from '../kernel/errors.ts';
 import type { RecipientOutcome } from '../mta/outcome.ts';
 import type { Mta, SiteFailure, Transaction } from '../mta/transaction.ts';
@@ -62,6 +61,7 @@ const SUPPRESSED: Entry['decision'] = {
   nextAttemptAt: null,
   counted: false,
   suppression: null,
+  soft: null,
 };
 
 export function runBatch(
@@ -241,7 +241,7 @@ class RunningBatch implements BatchRun {
       batchId: this.#batch.id,
       campaignId: this.#batch.campaignId,
       domain: this.domain,
-      address: row.address,
+      addressKey: row.addressKey,
       decision,
       outcome,
     });
@@ -250,10 +250,7 @@ class RunningBatch implements BatchRun {
 
 function concerns(roster: Roster, addressKey: string): boolean {
   if (addressKey === '*') return roster.hasWaiting();
-  return roster.some((row) => {
-    const parsed = parseAddress(row.address);
-    return parsed.ok && parsed.value.key === addressKey;
-  });
+  return roster.some((row) => row.addressKey === addressKey);
 }
 
 /** RFC 5321 4.5.3.1.10: 452 after too many recipients; 4.5.3 is its enhanced code. */

@@ -186,7 +186,9 @@ describe('what: a report', () => {
         enhancedCode: '5.1.1',
         text: '550 5.1.1 User unknown',
         data: { action: 'failed', recipient: 'ann@x.example' },
+        soft: null,
         suppression: {
+          class: 'bad_mailbox',
           addressKey: 'ann@x.example',
           campaignId: 5n,
           deliveryId: 1n,

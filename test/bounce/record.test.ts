@@ -17,7 +17,8 @@ const database = useDatabase();
 const now = new Date('2026-03-01T10:00:30Z');
 
 beforeEach(async () => {
-  await database.sql`truncate suppressions, events, inbound_messages, daily_rollups, minute_rollups`;
+  await database.sql`truncate suppressions, soft_bounces, events, inbound_messages,
+    daily_rollups, minute_rollups`;
 });
 
 async function arrival(address: string, text: string, envelopeSender = ''): Promise<Arrival> {
@@ -144,6 +145,46 @@ describe('a late report', () => {
     expect(await suppressed()).toEqual([]);
     expect(await rollups()).toMatchObject([{ class: 'full', count: 1n }]);
   });
+
+  test('a full mailbox is one soft bounce of the day, however many reports say so', async () => {
+    const full = {
+      recipient: 'ann@x.example',
+      status: '5.2.2',
+      diagnostic: '552 5.2.2 Mailbox full',
+    };
+    for (const state of ['accepted', 'accepted', 'expired']) {
+      const sent = await sentCampaign(database.sql, ['ann@x.example'], state);
+      for (const mark of ['a', 'b']) {
+        await record(toDelivery(sent.deliveryIds[0]!), dsn([full], { mark }));
+      }
+    }
+    const rows = await database.sql`
+      select address_key, kind, day::text, count, class, evidence, fresh from soft_bounces`;
+    // The third was counted when it expired.
+    expect(rows).toEqual([
+      {
+        addressKey: 'ann@x.example',
+        kind: 'full',
+        day: '2026-03-01',
+        count: 2,
+        class: 'full',
+        evidence: '552 5.2.2 Mailbox full',
+        fresh: true,
+      },
+    ]);
+  });
+
+  test.each(['550 5.7.1 Poor reputation', '554 5.7.1 Message is spam', '451 4.7.0 Rate limited'])(
+    'a report that says %s counts against nobody',
+    async (diagnostic) => {
+      const { deliveryIds } = await sentCampaign(database.sql, ['ann@x.example']);
+      const status = diagnostic.slice(4, 9);
+      const report = dsn([{ recipient: 'ann@x.example', status, diagnostic }]);
+      await record(toDelivery(deliveryIds[0]!), report);
+      expect(await kinds()).toEqual(['bounce.late']);
+      expect(await database.sql`select 1 from soft_bounces`).toEqual([]);
+    },
+  );
 
   test('after a release the same report does not suppress again, a new one does', async () => {
     const { deliveryIds } = await sentCampaign(database.sql, ['ann@x.example']);

@@ -43,6 +43,7 @@ const PURE = [
   /^src\/scheduler\/record\/decide\.ts$/,
   /^src\/bounce\/(classes|classify|policy|dsn|arf|inspect|inspection|message|autoreply|report-lines)\.ts$/,
   /^src\/bounce\/(families|rules)\//,
+  /^src\/bounce\/watch\/watch\.ts$/,
   /^src\/range\/(fate|behaviour|profile|recipients|random|names|default-world)\.ts$/,
 ];
 const IO =

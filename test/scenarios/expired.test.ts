@@ -21,6 +21,12 @@ test('what cannot be delivered within the ttl expires, and nobody is suppressed 
   ]);
   expect(await account(world, id)).toMatchObject({ accepted: 1, expired: 2 });
   expect((await suppressedAddresses(world.api)).size).toBe(0);
+  const counted = await world.sql`
+    select address_key, kind, count from soft_bounces order by address_key`;
+  expect(counted).toEqual([
+    { addressKey: 'full+a@gmail.example', kind: 'full', count: 1 },
+    { addressKey: 'full+b@qq.example', kind: 'full', count: 1 },
+  ]);
 });
 
 test('a paused campaign expires too: never past the ttl, whatever the state', async () => {

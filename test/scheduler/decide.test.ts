@@ -67,6 +67,27 @@ test('a temporary failure waits longer each time, and expires instead of passing
   });
 });
 
+test('a soft bounce is counted when the delivery is over, and not when it is put off', () => {
+  const full = refused(452, '4.2.2', 'Mailbox full');
+  const late = { ...CONTEXT, expiresAt: new Date('2026-01-01T00:00:30Z') };
+  expect(decide(full, CONTEXT)).toMatchObject({ state: 'pending', soft: null });
+  expect(decide(full, late)).toMatchObject({ state: 'expired', soft: 'full' });
+  expect(decide(refused(451, '4.7.1', 'Greylisted'), late)).toMatchObject({ soft: null });
+  expect(decide(refused(550, '5.1.1', 'User unknown'), CONTEXT).soft).toBeNull();
+  expect(decide(OUTCOME, CONTEXT).soft).toBeNull();
+  const blocked = refused(
+    550,
+    '5.7.1',
+    'Your message was rejected by this user and was not delivered',
+  );
+  expect(decide(blocked, CONTEXT)).toMatchObject({
+    state: 'bounced',
+    class: 'blocked_by_recipient',
+    suppression: null,
+    soft: 'soft',
+  });
+});
+
 test.each([
   ['hold', 'ambiguous'],
   ['retry', 'pending'],

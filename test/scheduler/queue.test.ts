@@ -157,6 +157,34 @@ test('what is past its end expires, chunk by chunk, and the rollups know', async
   expect(row?.n).toBe(152);
 });
 
+test('who expires because his mailbox was full has a soft bounce, with the last reply', async () => {
+  const id = await campaignOf({ 'soft.example': 4 });
+  await database.sql`
+    update deliveries set class = case recipient_id % 4 when 0 then 'full' when 1 then 'network'
+      when 2 then 'inactive' end where campaign_id = ${id}`;
+  await database.sql`
+    insert into events (kind, campaign_id, delivery_id, class, reply_text)
+    select 'delivery.deferred', campaign_id, id, class, '452 4.2.2 over quota'
+    from deliveries where campaign_id = ${id} and class = 'full'`;
+  await endAll({ sql: database.sql, clock: systemClock }, id, 'expired');
+  const rows = await database.sql<Row[]>`
+    select kind, class, count, evidence, campaign_id = ${id} as ours from soft_bounces
+    order by class`;
+  expect(rows).toEqual([
+    { kind: 'full', class: 'full', count: 1, evidence: '452 4.2.2 over quota', ours: true },
+    { kind: 'soft', class: 'inactive', count: 1, evidence: null, ours: true },
+  ]);
+});
+
+test('who is cancelled has none', async () => {
+  const id = await campaignOf({ 'none.example': 2 });
+  await database.sql`update deliveries set class = 'full' where campaign_id = ${id}`;
+  await endAll({ sql: database.sql, clock: systemClock }, id, 'cancelled');
+  const rows = await database.sql`
+    select 1 from soft_bounces where address_key like '%@none.example'`;
+  expect(rows).toEqual([]);
+});
+
 test('rows come with their recipient and a fresh look at the suppressions', async () => {
   const id = await campaignOf({ 'fresh.example': 2 });
   await database.sql<Row[]>`

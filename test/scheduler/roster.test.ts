@@ -10,6 +10,7 @@ function rows(count: number): QueuedRecipient[] {
     deliveryId: BigInt(index + 1),
     recipientId: BigInt(index + 1),
     address: `r${index + 1}@example.com`,
+    addressKey: `r${index + 1}@example.com`,
     name: null,
     variables: null,
     attempts: 0,

@@ -41,10 +41,12 @@ const COLUMNS = [
   'scopeValue',
   'reason',
   'origin',
+  'class',
   'evidence',
   'campaignId',
   'deliveryId',
   'createdAt',
+  'createdBy',
   'expiresAt',
   'releasedAt',
   'releasedBy',
@@ -68,11 +70,14 @@ export async function addSuppressions(tx: Tx, rows: readonly NewSuppression[]): 
     ${rows.map((row) => row.scopeValue ?? '')}::text[],
     ${rows.map((row) => row.reason)}::text[]::suppression_reason[],
     ${rows.map((row) => row.origin)}::text[],
+    ${rows.map((row) => row.class ?? null)}::text[],
     ${rows.map((row) => row.evidence)}::text[],
     ${rows.map((row) => row.campaignId?.toString() ?? null)}::bigint[],
     ${rows.map((row) => row.deliveryId?.toString() ?? null)}::bigint[],
+    ${rows.map((row) => row.createdBy ?? null)}::text[],
     ${rows.map((row) => row.expiresAt?.toISOString() ?? null)}::text[]::timestamptz[]
-  ) as input (address_key, scope, scope_value, reason, origin, evidence, campaign_id, delivery_id, expires_at)`;
+  ) as input (address_key, scope, scope_value, reason, origin, class, evidence, campaign_id,
+    delivery_id, created_by, expires_at)`;
   const counts = await addFrom(tx, source, { logEach: true });
   await notify(tx, [...new Set(rows.map((row) => row.addressKey))]);
   return counts;
@@ -123,10 +128,10 @@ async function insertStronger(
 ): Promise<AddCounts> {
   const [counts] = await tx<AddCounts[]>`
     with changed as (
-      insert into suppressions as s (address_key, scope, scope_value, reason, origin, evidence,
-        campaign_id, delivery_id, expires_at)
-      select address_key, scope, scope_value, reason, origin, evidence, campaign_id, delivery_id,
-        expires_at
+      insert into suppressions as s (address_key, scope, scope_value, reason, origin, class,
+        evidence, campaign_id, delivery_id, created_by, expires_at)
+      select address_key, scope, scope_value, reason, origin, class, evidence, campaign_id,
+        delivery_id, created_by, expires_at
       from ${distinctInput(tx, source)}
       on conflict (address_key, scope, scope_value) where released_at is null
       do update set expires_at = excluded.expires_at

@@ -41,10 +41,14 @@ export interface NewSuppression {
   scopeValue?: string;
   reason: SuppressionReason;
   origin: SuppressionOrigin;
+  /** The bounce class that decided. */
+  class?: string | null;
   /** The reply, report or note that justifies it. */
   evidence: string | null;
   campaignId: bigint | null;
   deliveryId: bigint | null;
+  /** Who added it by hand: `key_…`, or the command line. */
+  createdBy?: string | null;
   /** null: until it is released. */
   expiresAt: Date | null;
 }
@@ -56,10 +60,12 @@ export interface Suppression {
   scopeValue: string;
   reason: SuppressionReason;
   origin: SuppressionOrigin;
+  class: string | null;
   evidence: string | null;
   campaignId: bigint | null;
   deliveryId: bigint | null;
   createdAt: Date;
+  createdBy: string | null;
   expiresAt: Date | null;
   releasedAt: Date | null;
   releasedBy: string | null;

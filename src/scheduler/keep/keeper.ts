@@ -79,10 +79,11 @@ export async function endAll(
 ): Promise<void> {
   for (;;) {
     const batches = await deps.sql.begin(async (tx) => {
-      const result = await endPending(tx, campaignId, state, END_LIMIT);
+      const at = deps.clock();
+      const result = await endPending(tx, campaignId, state, END_LIMIT, at);
       const rows = result.ended.map((row) => ({
         ...row,
-        at: deps.clock(),
+        at,
         kind: `delivery.${state}` as const,
         count: Number(row.count),
       }));

@@ -7,6 +7,7 @@
  * Shape:    `id = any(array(…))` over a lateral with a limit keeps the planner on the primary key;
  *           see queue/store.ts `readRecipients` for what it does otherwise.
  */
+import { countedFromExpired } from '../../bounce/soft-bounces/store.ts';
 import type { Db, Sql, Tx } from '../../kernel/postgres/connect.ts';
 
 export interface Ended {
@@ -19,13 +20,14 @@ export interface Ended {
 /**
  * Ends the pending deliveries of up to `limit` open, unclaimed batches of a campaign as `expired` or
  * `cancelled`. Expired deliveries get an event each: an operator asks why; cancelled ones share the
- * campaign's event.
+ * campaign's event. Expired ones whose last failure was the recipient's own are soft bounces.
  */
 export async function endPending(
   tx: Tx,
   campaignId: bigint,
   state: 'expired' | 'cancelled',
   limit: number,
+  now: Date,
 ): Promise<{ batches: number; ended: Ended[] }> {
   const rows = await tx<(Ended & { batches: number })[]>`
     with taken as (
@@ -40,12 +42,14 @@ export async function endPending(
           select id from deliveries
           where id between b.first_delivery_id and b.last_delivery_id and state = 'pending' limit 1000
         ) open))
-      returning d.id, d.attempts, d.class,
+      returning d.id, d.campaign_id, d.recipient_id, d.attempts, d.class,
         (select r.domain from recipients r where r.id = d.recipient_id) as domain
     ), logged as (
       insert into events (kind, campaign_id, delivery_id, class, attempt)
       select 'delivery.expired', ${campaignId}, id, class, attempts from ended
       where ${state} = 'expired'
+    ), counted as (
+      ${countedFromExpired(tx, tx`(select * from ended where ${state} = 'expired')`, now)}
     ), closed as (
       update batches set state = 'done' from taken where batches.id = taken.id
     )

@@ -88,6 +88,8 @@ export async function claimBatches(sql: Sql, request: ClaimRequest): Promise<Bat
 
 export interface QueuedRecipient extends BatchRecipient {
   batchId: bigint;
+  /** What suppressions are compared by. */
+  addressKey: string;
   attempts: number;
   suppressed: boolean;
 }
@@ -106,7 +108,7 @@ export async function readRecipients(
 ): Promise<QueuedRecipient[]> {
   return await sql<QueuedRecipient[]>`
     select b.id as batch_id, d.id as delivery_id, d.recipient_id, d.attempts,
-      r.address, r.name, r.variables, s.hit is not null as suppressed
+      r.address, r.address_key, r.name, r.variables, s.hit is not null as suppressed
     from batches b
     cross join lateral (
       select id, recipient_id, attempts from deliveries

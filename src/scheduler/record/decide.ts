@@ -6,10 +6,12 @@
  *
  * Promises: a 5xx whose class is a rate or reputation limit is a deferral; a 4xx stays one. Nothing
  *           is tried at or past the campaign's end. An attempt that we broke off ourselves is no
- *           attempt. Suppression is asked of bounce/policy only when the delivery bounced.
+ *           attempt. Suppression is asked of bounce/policy only when the delivery bounced, and a soft
+ *           bounce is counted only when it is over: bounced or expired.
  */
 import { classify } from '../../bounce/classify.ts';
-import { suppressionFor } from '../../bounce/policy.ts';
+import { softKindOf, suppressionFor } from '../../bounce/policy.ts';
+import type { SoftKind } from '../../bounce/policy.ts';
 import type { BounceClass, Verdict } from '../../bounce/classes.ts';
 import type { Random } from '../../kernel/clock.ts';
 import { assertNever } from '../../kernel/errors.ts';
@@ -43,6 +45,8 @@ export interface Decision {
   /** Whether it counts as an attempt. */
   counted: boolean;
   suppression: Suppression | null;
+  /** It counts as a soft bounce of the recipient. */
+  soft: SoftKind | null;
 }
 
 /** The outcome without its recipient. */
@@ -70,6 +74,7 @@ function settled(state: Decision['state'], event: DeliveryEventKind): Decision {
     nextAttemptAt: null,
     counted: true,
     suppression: null,
+    soft: null,
   };
 }
 
@@ -95,7 +100,8 @@ function decideFailure(verdict: Verdict, context: DecisionContext): Decision {
   const facts = { class: verdict.class, rule: verdict.rule };
   if (verdict.permanent) {
     const suppression = suppressionFor(verdict, context.now);
-    return { ...settled('bounced', 'delivery.bounced'), ...facts, suppression };
+    const soft = suppression === null ? softKindOf(verdict.class) : null;
+    return { ...settled('bounced', 'delivery.bounced'), ...facts, suppression, soft };
   }
   const next = nextAttemptAt(
     context.retryScheduleSeconds,
@@ -104,7 +110,10 @@ function decideFailure(verdict: Verdict, context: DecisionContext): Decision {
     context.expiresAt,
     context.random,
   );
-  if (next === null) return { ...settled('expired', 'delivery.expired'), ...facts };
+  if (next === null) {
+    const soft = softKindOf(verdict.class);
+    return { ...settled('expired', 'delivery.expired'), ...facts, soft };
+  }
   return { ...settled('pending', 'delivery.deferred'), ...facts, nextAttemptAt: next };
 }
 

@@ -13,8 +13,10 @@
  * Fails:    `mark` rejects when the batch is no longer ours, or the database stays away for 30 s.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { countSoftBounces } from '../../bounce/soft-bounces/store.ts';
+import type { SoftBounce } from '../../bounce/soft-bounces/store.ts';
 import { addSuppressions } from '../../bounce/suppressions/store.ts';
-import { parseAddress } from '../../kernel/address.ts';
+import type { NewSuppression } from '../../bounce/suppressions/suppression.ts';
 import type { DeliveryEventKind } from '../../kernel/events.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { within } from '../../kernel/lifecycle.ts';
@@ -33,7 +35,7 @@ import type { Decision } from './decide.ts';
 export interface Entry extends Mark {
   campaignId: bigint;
   domain: string;
-  address: string;
+  addressKey: string;
   decision: Omit<Decision, 'state'> & { state: Decision['state'] | 'suppressed' };
   /** What the wire said; null for a decision of our own. */
   outcome: SiteFailure | null;
@@ -203,7 +205,7 @@ async function writeEntries(
       told.map((entry) => eventOf(entry, attempts, at)),
     );
   }
-  await suppress(tx, applied);
+  await holdAgainst(tx, applied, at);
   return applied;
 }
 
@@ -250,23 +252,21 @@ function rollupOf(entry: Entry, at: Date): Parameters<typeof addToRollups>[1] {
   return [{ campaignId, at, domain, kind, class: decision.class ?? '', count: 1 }];
 }
 
-async function suppress(tx: Tx, entries: readonly Entry[]): Promise<void> {
-  const rows = entries.flatMap((entry) => {
-    const { suppression } = entry.decision;
-    const parsed = parseAddress(entry.address);
-    if (suppression === null || !parsed.ok) return [];
+/** What the failures say of their recipients: suppressed, or one soft bounce more. */
+async function holdAgainst(tx: Tx, entries: readonly Entry[], at: Date): Promise<void> {
+  const suppressions: NewSuppression[] = [];
+  const softBounces: SoftBounce[] = [];
+  for (const entry of entries) {
+    const { suppression, soft, class: name } = entry.decision;
+    if ((suppression === null && soft === null) || name === null) continue;
+    const { addressKey, campaignId, deliveryId } = entry;
     const { code, enhanced, text } = whatWasSaid(entry.outcome);
-    return [
-      {
-        addressKey: parsed.value.key,
-        reason: suppression.reason,
-        expiresAt: suppression.expiresAt,
-        origin: 'recipient' as const,
-        evidence: [code, enhanced, text].filter((part) => part !== null).join(' '),
-        campaignId: entry.campaignId,
-        deliveryId: entry.deliveryId,
-      },
-    ];
-  });
-  if (rows.length > 0) await addSuppressions(tx, rows);
+    const evidence = [code, enhanced, text].filter((part) => part !== null).join(' ');
+    const facts = { addressKey, class: name, evidence, campaignId };
+    if (soft !== null) softBounces.push({ ...facts, kind: soft, at });
+    if (suppression === null) continue;
+    suppressions.push({ ...facts, ...suppression, origin: 'recipient', deliveryId });
+  }
+  await addSuppressions(tx, suppressions);
+  await countSoftBounces(tx, softBounces);
 }

@@ -33,9 +33,12 @@ export async function importSuppressions(
   await createStaging(tx);
   await copyToStaging(tx, rows);
   await tx`analyze pg_temp.suppression_import`;
-  const counts = await addFrom(tx, tx`pg_temp.suppression_import as input`, {
-    logEach: false,
-  });
+  const source = tx`(
+    select *, 'import' as origin, null as class, null::bigint as campaign_id,
+      null::bigint as delivery_id, ${by}::text as created_by
+    from pg_temp.suppression_import
+  ) as input`;
+  const counts = await addFrom(tx, source, { logEach: false });
   if (counts.added + counts.extended === 0) return counts;
   await logImport(tx, counts, by);
   await notify(tx, ['*']);
@@ -46,8 +49,7 @@ async function createStaging(tx: Tx): Promise<void> {
   await tx`
     create temporary table suppression_import (
       address_key text not null, scope suppression_scope not null, scope_value text not null,
-      reason suppression_reason not null, evidence text, expires_at timestamptz,
-      origin text not null default 'import', campaign_id bigint, delivery_id bigint
+      reason suppression_reason not null, evidence text, expires_at timestamptz
     ) on commit drop`;
 }
 
