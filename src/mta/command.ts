@@ -40,7 +40,7 @@ export function needsUtf8(text: string): boolean {
   return NON_ASCII.test(text);
 }
 
-export function greetCommand(verb: 'EHLO' | 'HELO', heloName: string): string {
+export function greetCommand(verb: 'EHLO' | 'HELO' | 'LHLO', heloName: string): string {
   return line(`${verb} ${heloName}`);
 }
 

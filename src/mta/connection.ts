@@ -1,5 +1,5 @@
 /**
- * mta/connection — a session on a real socket: TCP, TLS, timers, back-pressure.
+ * mta/connection — a session on a real socket: TCP or Unix, TLS, timers, back-pressure.
  *
  * Does what session.ts says and nothing else; it decides nothing about mail.
  *
@@ -19,6 +19,7 @@ import { connect as connectTls } from 'node:tls';
 import type { SecureContext } from 'node:tls';
 import type { Capabilities } from './capabilities.ts';
 import type { RecipientOutcome } from './outcome.ts';
+import { createQmtpSession } from './qmtp.ts';
 import { createSession } from './session.ts';
 import type {
   Demand,
@@ -30,10 +31,11 @@ import type {
   Work,
 } from './session.ts';
 import type { TransactionRecipient } from './transaction.ts';
+import type { Endpoint, SocketPath } from './transport.ts';
 
 export interface ConnectionOptions {
-  address: string;
-  port: number;
+  /** An IP address and port, or a Unix socket. */
+  to: Endpoint | SocketPath;
   connectTimeoutMs: number;
   session: SessionOptions;
   secureContext: SecureContext;
@@ -74,7 +76,7 @@ export function openConnection(
   options: ConnectionOptions,
   listener: ConnectionListener,
 ): Connection {
-  const socket = connectTcp({ host: options.address, port: options.port, noDelay: true });
+  const socket = connectTo(options.to);
   const state: State = {
     options,
     listener,
@@ -99,6 +101,11 @@ export function openConnection(
   };
 }
 
+function connectTo(to: Endpoint | SocketPath): Socket {
+  if ('socketPath' in to) return connectTcp({ path: to.socketPath });
+  return connectTcp({ ...to, noDelay: true });
+}
+
 function listen(state: State, socket: Socket): void {
   socket.on('data', (bytes) => feed(state, { type: 'bytes', bytes }));
   socket.on('error', () => onClosed(state));
@@ -109,8 +116,10 @@ function listen(state: State, socket: Socket): void {
 function onConnect(state: State): void {
   if (state.ended) return;
   stopTimer(state);
-  state.session = createSession(state.options.session, state.options.nowMs());
-  setTimer(state);
+  const { session, nowMs } = state.options;
+  state.session =
+    session.protocol === 'qmtp' ? createQmtpSession(session) : createSession(session, nowMs());
+  feed(state, { type: 'connected' });
 }
 
 function onClosed(state: State): void {
@@ -201,13 +210,13 @@ function startTls(state: State): void {
   const clear = state.socket;
   clear.removeAllListeners();
   clear.on('error', () => undefined); // The TLS socket tells it.
-  const { mxHost } = state.options.session;
+  const { mxHost, tls } = state.options.session;
   const secure = connectTls({
     socket: clear,
     secureContext: state.options.secureContext,
-    rejectUnauthorized: state.options.session.tls === 'verified',
+    rejectUnauthorized: tls === 'verified',
     // The name the certificate must be for.
-    host: mxHost ?? state.options.address,
+    ...(mxHost === null ? {} : { host: mxHost }),
     ...(mxHost !== null && isIP(mxHost) === 0 ? { servername: mxHost } : {}),
   });
   state.socket = secure;

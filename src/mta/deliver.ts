@@ -16,7 +16,6 @@
  */
 import { getServers } from 'node:dns';
 import { createSecureContext } from 'node:tls';
-import type { SecureContext } from 'node:tls';
 import type { Clock, Random } from '../kernel/clock.ts';
 import type { Logger } from '../kernel/log.ts';
 import type { Dialer } from './dial.ts';
@@ -144,17 +143,23 @@ function createDialer(options: MtaOptions, nowMs: () => number): Dialer {
     tls: options.tls?.mode ?? 'opportunistic',
     timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
     connectTimeoutMs,
-    secureContext: contextFor(options.tls),
+    secureContexts: createSecureContexts(options.tls?.ca),
     now,
+    nowMs,
   };
 }
 
-function contextFor(tls: MtaOptions['tls']): SecureContext {
-  if (tls?.mode === 'required' || tls?.mode === 'verified') {
-    return createSecureContext(tls.ca === undefined ? {} : { ca: [tls.ca].flat() });
-  }
-  // Old versions and ciphers too: the other choice is clear text (RFC 7435).
-  return createSecureContext({ minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' });
+function createSecureContexts(ca?: string | readonly string[]): Dialer['secureContexts'] {
+  const trust = ca === undefined ? {} : { ca: [ca].flat() };
+  return {
+    // Old versions and ciphers too: the other choice is clear text (RFC 7435).
+    lenient: createSecureContext({
+      ...trust,
+      minVersion: 'TLSv1',
+      ciphers: 'DEFAULT@SECLEVEL=0',
+    }),
+    strict: createSecureContext(trust),
+  };
 }
 
 /** `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1`, `[2001:db8::1]:5353`. */

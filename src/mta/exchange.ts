@@ -20,7 +20,14 @@ import { isAscii } from 'node:buffer';
 import type { LocalFailure } from './outcome.ts';
 import type { Reply } from './reply.ts';
 import { act, decide, decideAll, expect, flush, stageOf, write } from './session-state.ts';
-import type { Envelope, Expectation, SessionEnd, SessionState, Slot } from './session-state.ts';
+import type {
+  Decision,
+  Envelope,
+  Expectation,
+  SessionEnd,
+  SessionState,
+  Slot,
+} from './session-state.ts';
 import type { Work } from './session-state.ts';
 
 /** A bigger message leaves in blocks, each one gone before the next is written. */
@@ -185,8 +192,14 @@ function writeBody(state: SessionState, envelope: Envelope): boolean {
   state.current = null;
   state.awaiting = envelope;
   envelope.dotAtMs = state.nowMs;
-  expect(state, { kind: 'dot', envelope });
+  for (const slot of answered(state, envelope)) expect(state, { kind: 'dot', envelope, slot });
   return true;
+}
+
+/** Who each reply to the dot is for: one for all, or in LMTP one for every recipient accepted. */
+function answered(state: SessionState, envelope: Envelope): readonly (Slot | null)[] {
+  if (state.options.protocol !== 'lmtp') return [null];
+  return envelope.slots.filter((slot) => slot.state === 'accepted');
 }
 
 export type ExchangeExpectation = Extract<Expectation, { envelope: Envelope }>;
@@ -219,8 +232,10 @@ export function onExchangeReply(
     case 'data':
       return positive ? strange : onData(state, envelope, reply);
     case 'dot':
-      onDot(state, envelope, reply);
-      return reply.code === 421 ? { stage, reply, failure: null } : null;
+      onDot(state, envelope, expectation.slot, reply);
+      return reply.code === 421 && envelope.outstanding === 0
+        ? { stage, reply, failure: null }
+        : null;
     case 'lone_dot':
       finish(state, envelope, null);
       return null;
@@ -265,18 +280,25 @@ function onData(state: SessionState, envelope: Envelope, reply: Reply): SessionE
     return null;
   }
   if (envelope.rcptAccepted > 0) return { stage: 'data', reply: null, failure: 'aborted' };
+  // RFC 2033 4.2: DATA without a recipient is refused; nobody knows how many replies a dot would get.
+  if (state.options.protocol === 'lmtp') {
+    return { stage: 'data', reply: null, failure: 'protocol_error' };
+  }
   write(state, '.\r\n');
   expect(state, { kind: 'lone_dot', envelope });
   return null;
 }
 
-function onDot(state: SessionState, envelope: Envelope, reply: Reply): void {
-  decideAll(state, envelope, 'accepted', {
+function onDot(state: SessionState, envelope: Envelope, slot: Slot | null, reply: Reply): void {
+  const decision: Decision = {
     stage: 'dot',
     reply,
     failure: null,
     ...(reply.code < 300 ? { result: 'accepted' } : {}),
-  });
+  };
+  if (slot === null) decideAll(state, envelope, 'accepted', decision);
+  else decide(state, envelope, slot, decision);
+  if (envelope.outstanding > 0) return;
   state.completed += 1;
   finish(state, envelope, state.nowMs - envelope.dotAtMs);
 }

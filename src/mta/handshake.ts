@@ -1,15 +1,18 @@
 /**
  * mta/handshake — from the greeting to a session that takes transactions.
  *
- * Pure. Greeting, EHLO (HELO when EHLO is refused), STARTTLS when it is offered and wanted, EHLO
- * again inside TLS.
+ * Pure. Greeting, EHLO (HELO when EHLO is refused; LHLO in LMTP), STARTTLS when it is offered and
+ * wanted, EHLO again inside TLS, AUTH when the route has a login.
  *
  * Promises: what a receiver said in clear is forgotten when TLS begins (RFC 3207 4.2).
  * Fails:    by ending the session with the stage and the reply or observation; the caller tries the
  *           next host. STARTTLS not offered, or refused: goes on in clear when TLS is opportunistic
  *           (RFC 7435: mail in clear is what the other choice would be), else ends. A host that
  *           greets us with our own name is ourselves behind some address translation: a loop.
+ *           A login that is refused, or cannot be shown safely: `auth_failed`, temporary whatever the
+ *           reply says, because it is the operator who has to change something.
  */
+import { beginAuth, chooseMechanism } from './auth.ts';
 import { NO_CAPABILITIES, parseCapabilities } from './capabilities.ts';
 import { greetCommand } from './command.ts';
 import { createReplyParser } from './reply.ts';
@@ -20,7 +23,7 @@ import type { SessionEnd, SessionState } from './session-state.ts';
 /** Answers with the reason to end the session, or null to go on. */
 export function onHandshakeReply(
   state: SessionState,
-  kind: 'greeting' | 'ehlo' | 'helo' | 'starttls',
+  kind: 'greeting' | 'ehlo' | 'helo' | 'starttls' | 'auth',
   reply: Reply,
   lines: readonly string[],
 ): SessionEnd | null {
@@ -32,33 +35,47 @@ export function onHandshakeReply(
       return null;
     case 'ehlo':
       if (positive) return afterEhlo(state, lines);
-      if (reply.code < 500) return { stage: 'ehlo', reply, failure: null };
+      if (reply.code < 500 || state.options.protocol === 'lmtp') {
+        return { stage: 'ehlo', reply, failure: null };
+      }
       greet(state, 'HELO');
       return null;
     case 'helo':
       if (!positive) return { stage: 'ehlo', reply, failure: null };
       state.capabilities = NO_CAPABILITIES;
-      return openUnlessTlsIsMissing(state);
+      return goOn(state);
     case 'starttls':
       if (reply.code === 421) return { stage: 'starttls', reply, failure: null };
       if (positive) beginTls(state);
       else if (demandsTls(state)) return { stage: 'starttls', reply, failure: null };
-      else open(state);
+      else return goOn(state);
       return null;
+    case 'auth':
+      return onAuthReply(state, reply);
   }
+}
+
+export function onConnected(state: SessionState): void {
+  if (state.options.implicitTls) act(state, { type: 'start_tls' });
 }
 
 /** The TLS handshake is done; `description` is its version and cipher. */
 export function onTls(state: SessionState, description: string): void {
   state.tls = description;
   state.capabilities = NO_CAPABILITIES;
-  greet(state, 'EHLO');
+  if (!state.options.implicitTls) {
+    greet(state, 'EHLO');
+    return;
+  }
+  state.phase = 'greeting';
+  expect(state, { kind: 'greeting' });
 }
 
 function greet(state: SessionState, verb: 'EHLO' | 'HELO'): void {
   const kind = verb === 'EHLO' ? 'ehlo' : 'helo';
+  const { protocol, heloName } = state.options;
   state.phase = kind;
-  write(state, greetCommand(verb, state.options.heloName));
+  write(state, greetCommand(protocol === 'lmtp' ? 'LHLO' : verb, heloName));
   expect(state, { kind });
 }
 
@@ -70,7 +87,7 @@ function afterEhlo(state: SessionState, lines: readonly string[]): SessionEnd | 
   }
   state.capabilities = parseCapabilities(lines);
   const wanted = state.options.tls !== 'none' && state.tls === null;
-  if (!wanted || !state.capabilities.startTls) return openUnlessTlsIsMissing(state);
+  if (!wanted || !state.capabilities.startTls) return goOn(state);
   state.phase = 'starttls';
   write(state, 'STARTTLS\r\n');
   expect(state, { kind: 'starttls' });
@@ -81,10 +98,41 @@ function demandsTls(state: SessionState): boolean {
   return state.options.tls === 'required' || state.options.tls === 'verified';
 }
 
-function openUnlessTlsIsMissing(state: SessionState): SessionEnd | null {
+/** TLS is up, or will not be. */
+function goOn(state: SessionState): SessionEnd | null {
+  const { login, tls } = state.options;
   if (demandsTls(state) && state.tls === null) {
     return { stage: 'starttls', reply: null, failure: 'tls_failed' };
   }
+  if (login === null) {
+    open(state);
+    return null;
+  }
+  const hidden = state.tls !== null || tls === 'none';
+  const mechanism = chooseMechanism(state.capabilities.auth, login, hidden);
+  if (mechanism === null) return { stage: 'auth', reply: null, failure: 'auth_failed' };
+  const exchange = beginAuth(mechanism, login);
+  state.phase = 'auth';
+  state.auth = { exchange, turn: 0 };
+  write(state, `${exchange.command}\r\n`);
+  expect(state, { kind: 'auth' });
+  return null;
+}
+
+function onAuthReply(state: SessionState, reply: Reply): SessionEnd | null {
+  const { auth } = state;
+  if (auth !== null && reply.code === 334) {
+    const line = auth.exchange.answer(reply.text, auth.turn);
+    if (line !== null) {
+      auth.turn += 1;
+      write(state, `${line}\r\n`);
+      expect(state, { kind: 'auth' });
+      return null;
+    }
+  }
+  if (reply.code === 421) return { stage: 'auth', reply, failure: null };
+  if (reply.code >= 300) return { stage: 'auth', reply, failure: 'auth_failed' };
+  state.auth = null;
   open(state);
   return null;
 }

@@ -41,6 +41,7 @@ export type LocalFailure =
   | 'reply_timeout'
   | 'protocol_error'
   | 'tls_failed'
+  | 'auth_failed'
   | 'too_large'
   | 'eight_bit_unsupported'
   | 'smtputf8_unsupported'

@@ -143,6 +143,11 @@ function decode(bytes: Buffer): string {
   return utf8.includes('\ufffd') ? text : utf8;
 }
 
+/** Bytes of a stranger as one readable line of at most 1,000 characters. */
+export function readable(bytes: Buffer): string {
+  return decode(bytes).slice(0, MAX_TEXT).replace(CONTROLS, ' ').trim();
+}
+
 function makeReply(code: number, lines: readonly string[]): Reply {
   let enhanced: string | null = null;
   let text = '';

@@ -8,6 +8,7 @@
  *           that order. Bytes to write are collected and leave as one action, so that a pipelined
  *           group is one write.
  */
+import type { AuthExchange } from './auth.ts';
 import { NO_CAPABILITIES } from './capabilities.ts';
 import type { Capabilities } from './capabilities.ts';
 import { describeFailure } from './failure.ts';
@@ -16,6 +17,7 @@ import { createReplyParser } from './reply.ts';
 import type { Reply, ReplyParser } from './reply.ts';
 import type { Timeouts } from './timeouts.ts';
 import type { Transaction, TransactionRecipient } from './transaction.ts';
+import type { Login } from './transport.ts';
 
 /** A transaction, or what is left of one, to be sent in one MAIL / RCPT... / DATA. */
 export interface Work {
@@ -32,10 +34,16 @@ export interface Work {
 export type TlsMode = 'none' | 'opportunistic' | 'required' | 'verified';
 
 export interface SessionOptions {
+  /** LMTP greets with LHLO and answers the dot once per accepted recipient (RFC 2033). */
+  protocol: 'smtp' | 'lmtp' | 'qmtp';
   heloName: string;
   /** Who greets us with this name is ourselves; null: anybody may. */
   refusedName: string | null;
   tls: TlsMode;
+  /** TLS comes before the greeting. */
+  implicitTls: boolean;
+  /** Shown to the host before the first message. */
+  login: Login | null;
   timeouts: Timeouts;
   mxHost: string | null;
   mxAddress: string | null;
@@ -65,7 +73,7 @@ export type SessionAction =
   | { type: 'end'; end: SessionEnd | null };
 
 export type Phase =
-  'greeting' | 'ehlo' | 'helo' | 'starttls' | 'tls' | 'open' | 'quitting' | 'ended';
+  'greeting' | 'ehlo' | 'helo' | 'starttls' | 'tls' | 'auth' | 'open' | 'quitting' | 'ended';
 
 export interface Slot {
   readonly recipient: TransactionRecipient;
@@ -96,8 +104,10 @@ export interface Envelope {
 }
 
 export type Expectation =
-  | { kind: 'greeting' | 'ehlo' | 'helo' | 'starttls' | 'quit' }
-  | { kind: 'rset' | 'mail' | 'data' | 'dot' | 'lone_dot'; envelope: Envelope }
+  | { kind: 'greeting' | 'ehlo' | 'helo' | 'starttls' | 'auth' | 'quit' }
+  | { kind: 'rset' | 'mail' | 'data' | 'lone_dot'; envelope: Envelope }
+  /** `slot` null: the reply is for all recipients. */
+  | { kind: 'dot'; envelope: Envelope; slot: Slot | null }
   | { kind: 'rcpt'; envelope: Envelope; slot: Slot };
 
 /** Where a session stands that waits for this reply. */
@@ -113,6 +123,7 @@ export function stageOf(kind: Expectation['kind']): Stage {
     case 'greeting':
     case 'ehlo':
     case 'starttls':
+    case 'auth':
     case 'mail':
     case 'rcpt':
     case 'data':
@@ -128,6 +139,8 @@ export interface SessionState {
   parser: ReplyParser;
   capabilities: Capabilities;
   tls: string | null;
+  /** Once AUTH is written; `turn` counts the 334s. */
+  auth: { exchange: AuthExchange; turn: number } | null;
   expected: Expectation[];
   /** In its commands or its body. */
   current: Envelope | null;
@@ -154,11 +167,12 @@ export function initialState(options: SessionOptions, nowMs: number): SessionSta
   return {
     options,
     nowMs,
-    phase: 'greeting',
+    phase: options.implicitTls ? 'tls' : 'greeting',
     parser: createReplyParser(),
     capabilities: NO_CAPABILITIES,
     tls: null,
-    expected: [{ kind: 'greeting' }],
+    auth: null,
+    expected: options.implicitTls ? [] : [{ kind: 'greeting' }],
     current: null,
     awaiting: null,
     queued: null,

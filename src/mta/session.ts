@@ -16,7 +16,7 @@
  */
 import { assertNever } from '../kernel/errors.ts';
 import { advance, finish, giveBack, makeEnvelope, onExchangeReply, onMark } from './exchange.ts';
-import { onHandshakeReply, onTls } from './handshake.ts';
+import { onConnected, onHandshakeReply, onTls } from './handshake.ts';
 import type { LocalFailure, Stage } from './outcome.ts';
 import type { Reply, ReplyEvent } from './reply.ts';
 import { act, decideAll, expect, flush, initialState, stageOf, write } from './session-state.ts';
@@ -34,6 +34,8 @@ import type { Timeouts } from './timeouts.ts';
 export type { SessionAction, SessionEnd, SessionOptions, TlsMode, Work } from './session-state.ts';
 
 export type SessionEvent =
+  /** The connection is up. The first event. */
+  | { type: 'connected' }
   | { type: 'bytes'; bytes: Uint8Array }
   /** TLS is up. */
   | { type: 'tls'; description: string }
@@ -63,6 +65,7 @@ const TIMEOUT_OF: Record<Expectation['kind'], keyof Timeouts> = {
   ehlo: 'ehloMs',
   helo: 'ehloMs',
   starttls: 'startTlsMs',
+  auth: 'authMs',
   rset: 'rsetMs',
   mail: 'mailMs',
   rcpt: 'rcptMs',
@@ -105,6 +108,9 @@ function lateEvent(event: SessionEvent): readonly SessionAction[] {
 
 function onEvent(state: SessionState, event: SessionEvent): void {
   switch (event.type) {
+    case 'connected':
+      onConnected(state);
+      return;
     case 'bytes':
       onBytes(state, event.bytes);
       return;
@@ -177,6 +183,7 @@ function onReplyEvent(state: SessionState, event: ReplyEvent): void {
     case 'ehlo':
     case 'helo':
     case 'starttls':
+    case 'auth':
       endFor(state, onHandshakeReply(state, expectation.kind, reply, lines));
       return;
     case 'quit':

@@ -7,7 +7,8 @@
  */
 import type { Random } from '../kernel/clock.ts';
 import type { Connection } from './connection.ts';
-import type { Destination, Dialer, Place } from './dial.ts';
+import type { Dialer } from './dial.ts';
+import type { Destination, Place } from './places.ts';
 import type { Pool } from './pool.ts';
 import { isOver, need } from './request.ts';
 import type { RequestState } from './request.ts';

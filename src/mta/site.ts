@@ -14,7 +14,8 @@
  * See:      site-state.ts (connections as lists), request.ts, dial.ts, pool.ts.
  */
 import { dial } from './dial.ts';
-import type { Dialed, LiveListener } from './dial.ts';
+import type { LiveListener } from './attempt.ts';
+import type { Dialed } from './dial.ts';
 import { failRequest, need, pull, takeBack, tellOutcome } from './request.ts';
 import type { RequestState } from './request.ts';
 import type { SessionEnd, Work } from './session.ts';

@@ -12,6 +12,8 @@ export interface Timeouts {
   startTlsMs: number;
   /** The TLS handshake. */
   tlsMs: number;
+  /** Each reply to AUTH. */
+  authMs: number;
   mailMs: number;
   rcptMs: number;
   dataMs: number;
@@ -29,6 +31,7 @@ export const DEFAULT_TIMEOUTS: Timeouts = {
   ehloMs: 300_000,
   startTlsMs: 120_000,
   tlsMs: 60_000,
+  authMs: 120_000,
   mailMs: 300_000,
   rcptMs: 300_000,
   dataMs: 120_000,

@@ -4,8 +4,9 @@
  * Pure. A transport says how a message leaves; routes.ts says which domain takes which.
  *
  * `smtp`: to the domain's own receivers (MX), or to one host for them. `smarthost`: one server that
- * takes mail for others; all domains that use it share its connections. `file`: a Maildir.
- * `discard`: nothing leaves, everybody is accepted.
+ * takes mail for others; all domains that use it share its connections. `lmtp`: into a mail store,
+ * which answers for every recipient after the dot (RFC 2033). `qmtp`: a message, its sender and its
+ * recipients in one package. `file`: a Maildir. `discard`: nothing leaves, everybody is accepted.
  */
 import type { TlsMode } from './session-state.ts';
 
@@ -13,6 +14,11 @@ export interface Endpoint {
   /** A name or an IP address, without brackets. */
   host: string;
   port: number;
+}
+
+/** A Unix socket. */
+export interface SocketPath {
+  socketPath: string;
 }
 
 export const AUTH_MECHANISMS = ['PLAIN', 'LOGIN', 'CRAM-MD5', 'XOAUTH2'] as const;
@@ -39,6 +45,8 @@ export type Transport =
   /** `to` null: the MX hosts of the domain. */
   | ({ type: 'smtp'; to: Endpoint | null } & SessionNeeds)
   | ({ type: 'smarthost'; to: Endpoint } & SessionNeeds)
+  | ({ type: 'lmtp'; to: Endpoint | SocketPath } & SessionNeeds)
+  | { type: 'qmtp'; to: Endpoint }
   | { type: 'discard' }
   /** An absolute path; `tmp`, `new` and `cur` are made in it. */
   | { type: 'file'; directory: string };
@@ -54,9 +62,16 @@ export function isLocal(transport: Transport): transport is LocalTransport {
   return transport.type === 'discard' || transport.type === 'file';
 }
 
-/** `127.0.0.1:25`, `[::1]:25`, or null: where the domain's MX records point. */
+/** QMTP knows neither TLS nor logins. */
+export function sessionNeeds(transport: WireTransport): SessionNeeds {
+  if (transport.type === 'qmtp') return { tls: 'none', implicitTls: false, login: null };
+  return transport;
+}
+
+/** `127.0.0.1:25`, `[::1]:25`, `/run/lmtp`, or null: where the domain's MX records point. */
 export function nameOfTarget(transport: WireTransport): string | null {
-  return transport.to === null ? null : formatEndpoint(transport.to);
+  if (transport.to === null) return null;
+  return 'socketPath' in transport.to ? transport.to.socketPath : formatEndpoint(transport.to);
 }
 
 export function formatEndpoint({ host, port }: Endpoint): string {

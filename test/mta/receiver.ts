@@ -46,6 +46,8 @@ export interface ReceiverOutput {
 export interface ReceiverOptions {
   /** EHLO keywords; `SIZE 1000` and the like as they are. */
   extensions: readonly string[];
+  /** LHLO instead of EHLO, and after the dot an answer for each recipient. */
+  lmtp?: boolean;
   script?: Script;
   ledger?: Received[];
 }
@@ -99,7 +101,12 @@ export class Receiver {
   #command(line: string): void {
     const verb = (/^[A-Za-z]+/.exec(line)?.[0] ?? '').toUpperCase();
     switch (verb) {
+      case 'LHLO':
       case 'EHLO': {
+        if ((verb === 'LHLO') !== (this.#options.lmtp === true)) {
+          this.#answer(verb, line, '500 5.5.2 not here');
+          return;
+        }
         const lines = ['mx.test greets you', ...this.#options.extensions];
         this.#reset();
         this.#answer(verb, line, multiline(250, lines));
@@ -188,18 +195,24 @@ export class Receiver {
     const recipients = this.#recipients;
     const usual = recipients.length > 0 ? '250 2.0.0 queued' : '554 5.5.1 no recipients';
     this.#reset();
-    const answer = this.#answer(verb, '', usual);
-    if (mail === null || !positive(answer)) return;
+    const taken =
+      this.#options.lmtp === true
+        ? recipients.filter(({ address }) => positive(this.#answer(verb, address, usual)))
+        : positive(this.#answer(verb, '', usual))
+          ? recipients
+          : [];
+    if (mail === null || taken.length === 0) return;
     this.ledger.push({
       sender: mail.sender,
-      recipients: recipients.map(({ address }) => address),
+      recipients: taken.map(({ address }) => address),
       mail: mail.line,
-      rcpts: recipients.map(({ line }) => line),
+      rcpts: taken.map(({ line }) => line),
       content,
     });
   }
 
   #answer(verb: string, line: string, usual: string): string {
+    if (this.#mode === 'closed') return '';
     const asked: Asked = {
       verb,
       line,

@@ -4,6 +4,7 @@
 import { createSession } from '../../src/mta/session.ts';
 import type { Session, SessionAction, SessionEvent, TlsMode, Work } from '../../src/mta/session.ts';
 import type { RecipientOutcome } from '../../src/mta/outcome.ts';
+import type { Login } from '../../src/mta/transport.ts';
 import { DEFAULT_TIMEOUTS } from '../../src/mta/timeouts.ts';
 import { ALL_EXTENSIONS, Receiver } from './receiver.ts';
 import type { Script } from './receiver.ts';
@@ -41,6 +42,8 @@ export interface DriverOptions {
   script?: Script;
   tls?: TlsMode;
   refusedName?: string;
+  protocol?: 'smtp' | 'lmtp';
+  login?: Login;
   /** Marks are given at once unless false. */
   mark?: boolean;
 }
@@ -61,9 +64,12 @@ export class Driver {
     this.#mark = options.mark ?? true;
     this.session = createSession(
       {
+        protocol: options.protocol ?? 'smtp',
         heloName: 'client.test',
         refusedName: options.refusedName ?? null,
         tls: options.tls ?? 'opportunistic',
+        implicitTls: false,
+        login: options.login ?? null,
         timeouts: DEFAULT_TIMEOUTS,
         mxHost: 'mx.test',
         mxAddress: '127.0.0.1:25',
@@ -73,6 +79,7 @@ export class Driver {
     this.receiver = new Receiver(
       {
         extensions: options.extensions ?? ALL_EXTENSIONS,
+        lmtp: options.protocol === 'lmtp',
         ...(options.script === undefined ? {} : { script: options.script }),
       },
       {

@@ -12,6 +12,7 @@ interface Plan {
   moods: number[];
   works: { recipients: number; mark: 'early' | 'late' | 'fails'; attempts: number }[];
   mad: boolean;
+  protocol: 'smtp' | 'lmtp';
 }
 
 const plan: fc.Arbitrary<Plan> = fc.record({
@@ -26,6 +27,7 @@ const plan: fc.Arbitrary<Plan> = fc.record({
     { minLength: 1, maxLength: 6 },
   ),
   mad: fc.boolean(),
+  protocol: fc.constantFrom('smtp', 'smtp', 'lmtp'),
 });
 
 /** Honest receivers answer each question once, or hang up, or fall silent for good. */
@@ -53,7 +55,12 @@ function scriptOf({ moods, mad }: Plan): Script {
 }
 
 function run(one: Plan): { driver: Driver; works: Work[] } {
-  const driver = new Driver({ extensions: one.extensions, script: scriptOf(one), mark: false });
+  const driver = new Driver({
+    extensions: one.extensions,
+    protocol: one.protocol,
+    script: scriptOf(one),
+    mark: false,
+  });
   const works = one.works.map(({ recipients, attempts }, i) => {
     const names = Array.from({ length: recipients }, (_, n) => `w${i}r${n}@x.test`);
     return makeWork(BigInt(i * 10), names, { sender: `s${i}@b.test`, attempts });

@@ -12,6 +12,9 @@ import type { Received, Script } from './receiver.ts';
 export interface SmtpHostOptions {
   host?: string;
   port?: number;
+  /** Listens on a Unix socket. */
+  socketPath?: string;
+  lmtp?: boolean;
   extensions?: readonly string[];
   script?: Script;
   /** `broken`: hangs up on the client's hello. */
@@ -54,9 +57,10 @@ export async function startSmtpHost(options: SmtpHostOptions = {}): Promise<Smtp
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.port ?? 0, host, resolve);
+    if (options.socketPath === undefined) server.listen(options.port ?? 0, host, resolve);
+    else server.listen(options.socketPath, resolve);
   });
-  const { port } = server.address() as AddressInfo;
+  const port = options.socketPath === undefined ? (server.address() as AddressInfo).port : 0;
   return {
     host,
     port,
@@ -82,6 +86,7 @@ function converse(raw: Socket, options: SmtpHostOptions, ledger: Received[]): st
         ...(options.tls === undefined ? [] : ['STARTTLS']),
       ],
       ledger,
+      lmtp: options.lmtp === true,
       ...(options.script === undefined ? {} : { script: options.script }),
     },
     {

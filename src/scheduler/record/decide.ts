@@ -137,6 +137,7 @@ const LOCAL_CLASSES: Record<LocalFailure, BounceClass> = {
   reply_timeout: 'network',
   protocol_error: 'protocol',
   tls_failed: 'network',
+  auth_failed: 'system',
   too_large: 'too_large',
   eight_bit_unsupported: 'protocol',
   smtputf8_unsupported: 'protocol',

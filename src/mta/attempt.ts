@@ -1,0 +1,119 @@
+/**
+ * mta/attempt — one try at one address: a connection, TLS as wanted, until transactions can begin.
+ *
+ * Promises: a host whose TLS fails is tried once more in clear, and remembered (host-memory.ts), when
+ *           TLS is opportunistic and there is no login; never when it is required, wanted from the
+ *           first byte, or would show a password.
+ */
+import type { SecureContext } from 'node:tls';
+import type { Capabilities } from './capabilities.ts';
+import { openConnection } from './connection.ts';
+import type { Connection, ConnectionListener } from './connection.ts';
+import type { HostMemory } from './host-memory.ts';
+import { memoryKey } from './places.ts';
+import type { Destination, Place, Reachable } from './places.ts';
+import type { SessionEnd, SessionOptions, TlsMode } from './session.ts';
+import type { Timeouts } from './timeouts.ts';
+import { sessionNeeds } from './transport.ts';
+
+/** What an attempt needs of the engine. */
+export interface Attempter {
+  memory: HostMemory;
+  heloName: string;
+  /** Where the route does not say. */
+  tls: TlsMode;
+  timeouts: Timeouts;
+  connectTimeoutMs: number;
+  secureContexts: { lenient: SecureContext; strict: SecureContext };
+  nowMs: () => number;
+}
+
+/** What happens on a connection once it is ready. */
+export type LiveListener = Omit<ConnectionListener, 'ready'>;
+
+export interface Opened {
+  ok: true;
+  connection: Connection;
+  capabilities: Capabilities;
+  place: Place;
+}
+
+export async function attempt(
+  attempter: Attempter,
+  destination: Destination,
+  reachable: Reachable,
+  live: LiveListener,
+): Promise<Opened | SessionEnd> {
+  const { memory, nowMs } = attempter;
+  const { tls, implicitTls, login } = sessionNeeds(destination.transport);
+  const wanted = implicitTls && tls !== 'verified' ? 'required' : (tls ?? attempter.tls);
+  const key = memoryKey(destination, reachable.place);
+  const open = (mode: TlsMode): Promise<Opened | SessionEnd> =>
+    openSession(attempter, destination, reachable, mode, live);
+  if (wanted !== 'opportunistic' || login !== null) return open(wanted);
+  if (memory.hasBrokenTls(key, nowMs())) return open('none');
+  const first = await open(wanted);
+  if ('connection' in first || first.stage !== 'starttls') return first;
+  memory.rememberBrokenTls(key, nowMs());
+  return open('none');
+}
+
+function openSession(
+  attempter: Attempter,
+  destination: Destination,
+  { place, to }: Reachable,
+  tls: TlsMode,
+  live: LiveListener,
+): Promise<Opened | SessionEnd> {
+  const { connectTimeoutMs, secureContexts, nowMs } = attempter;
+  const demanded = tls === 'required' || tls === 'verified';
+  return new Promise((resolve) => {
+    let ready = false;
+    const connection = openConnection(
+      {
+        to,
+        connectTimeoutMs,
+        secureContext: demanded ? secureContexts.strict : secureContexts.lenient,
+        nowMs,
+        session: sessionOptions(attempter, destination, place, tls),
+      },
+      {
+        ...live,
+        ready(capabilities) {
+          ready = true;
+          resolve({ ok: true, connection, capabilities, place });
+        },
+        ended(end) {
+          if (ready) live.ended(end);
+          else resolve(end ?? { stage: 'connect', reply: null, failure: 'aborted' });
+        },
+      },
+    );
+  });
+}
+
+function sessionOptions(
+  { heloName, timeouts }: Attempter,
+  { transport }: Destination,
+  place: Place,
+  tls: TlsMode,
+): SessionOptions {
+  const { implicitTls, login } = sessionNeeds(transport);
+  const { type } = transport;
+  return {
+    protocol: type === 'lmtp' || type === 'qmtp' ? type : 'smtp',
+    heloName,
+    // The operator's own routes may lead to a server of this very machine.
+    refusedName: transport.to === null && isTelling(heloName) ? heloName : null,
+    tls,
+    implicitTls,
+    login,
+    timeouts,
+    ...place,
+  };
+}
+
+/** `localhost` and the like are anybody's name. */
+function isTelling(name: string): boolean {
+  return name.includes('.') && !name.toLowerCase().startsWith('localhost');
+}
