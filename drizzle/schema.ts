@@ -75,8 +75,13 @@ export const senders = pgTable('senders', {
   domain: text().notNull(),
   bounceDomain: text().notNull(),
   unsubscribeBaseUrl: text(),
+  /** What its campaigns ask for unless they say otherwise (REQUIRETLS, RFC 8689). */
+  requireTls: boolean().notNull().default(false),
   createdAt: createdAt(),
 });
+
+/** pending: to be published, signs nothing yet. retired: signs no more, its record stays a while. */
+export const dkimKeyStateEnum = pgEnum('dkim_key_state', ['pending', 'active', 'retired']);
 
 /** Several per sender: an RSA and an Ed25519 key are made with it; rotation adds more. */
 export const dkimKeys = pgTable(
@@ -93,8 +98,9 @@ export const dkimKeys = pgTable(
     privateKeySealed: bytea().notNull(),
     /** The p= value of the DNS record. */
     publicKey: text().notNull(),
-    active: boolean().notNull().default(true),
+    state: dkimKeyStateEnum().notNull().default('active'),
     createdAt: createdAt(),
+    retiredAt: at(),
   },
   (t) => [uniqueIndex('dkim_keys_sender_selector').on(t.senderId, t.selector)],
 );
@@ -156,6 +162,8 @@ export const campaigns = pgTable(
     mode: deliveryModeEnum().notNull(),
     ttlSeconds: integer().notNull(),
     ambiguityPolicy: ambiguityPolicyEnum().notNull(),
+    /** Only over authenticated TLS to hosts that promise the same (REQUIRETLS, RFC 8689). */
+    requireTls: boolean().notNull().default(false),
     state: campaignStateEnum().notNull().default('draft'),
     /** Rows in `recipients`: the left side of the balance. Set by each upload's commit. */
     recipientCount: int8()

@@ -36,6 +36,7 @@ import type { Readiness } from './routes/health.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { recipientRoutes } from './routes/recipients.ts';
 import { reportRoutes } from './routes/reports.ts';
+import { senderKeyRoutes } from './routes/sender-keys.ts';
 import { senderRoutes } from './routes/senders.ts';
 import { suppressionFileRoutes } from './routes/suppression-files.ts';
 import { suppressionRoutes } from './routes/suppressions.ts';
@@ -92,6 +93,7 @@ export function createApi(deps: ApiDeps): ApiRouter {
   app.notFound((c) => problemResponse(c, new AppError('not_found', 'no such path')));
 
   app.route('/', senderRoutes(gate, deps));
+  app.route('/', senderKeyRoutes(gate, deps));
   app.route('/', templateRoutes(gate, deps));
   app.route('/', campaignRoutes(gate, deps));
   app.route('/', lifecycleRoutes(gate, deps));

@@ -52,5 +52,5 @@ export function traced(ring: KeyRing, inspection: Inspection): Destination | nul
   if (token === null || !KINDS_OF_PURPOSE.feedback.includes(token.kind)) return null;
   const purpose = inspection.kind === 'feedback' ? 'feedback' : 'bounce';
   const address = `trace:${(inspection.traceToken ?? '').toLowerCase()}`;
-  return { purpose, token, domain: '', address };
+  return { purpose, token, domain: '', address, recipient: null };
 }

@@ -3,8 +3,9 @@
  *
  * Pure. Promises: the token leads. A delivery token names its delivery, whatever the text says (a
  *           forwarded mailbox reports another address; then `mismatch` is set). A batch token names
- *           only recipients of its batch: by Original-Recipient, then Final-Recipient, then our own
- *           marks (the envelope id and the trace header, when they name a delivery of the batch).
+ *           only recipients of its batch: by Original-Recipient, then Final-Recipient, then the
+ *           recipient that the receiver wrote behind the token (XVERP), then our own marks (the
+ *           envelope id and the trace header, when they name a delivery of the batch).
  *           A delivery is named at most once, with the worst that was said of it.
  * Never:    looks outside the token's delivery or batch.
  * Why:      addresses in a report can be rewritten, redacted or invented; the token is signed.
@@ -44,7 +45,10 @@ export function cluesOf(ring: KeyRing, arrival: Arrival): Clues {
   const keys =
     arrival.destination.purpose === 'unsubscribe'
       ? keysOf([arrival.envelopeSender])
-      : arrival.inspection.recipients.flatMap(recipientKeys);
+      : [
+          ...arrival.inspection.recipients.flatMap(recipientKeys),
+          ...keysOf([arrival.destination.recipient]),
+        ];
   return {
     deliveryIds: markedDeliveries(ring, arrival.inspection),
     batchIds: [subject.id],
@@ -67,7 +71,11 @@ export function attribute(ring: KeyRing, arrival: Arrival, known: Knowledge): At
     return delivery === undefined ? [] : [{ delivery, report: null, mismatch: false }];
   }
   const named = byAddress(subject.id, reports, known);
-  return named.length > 0 ? named : byMark(ring, subject.id, arrival.inspection, known);
+  if (named.length > 0) return named;
+  const [key = ''] = keysOf([arrival.destination.recipient]);
+  const delivery = known.recipients.get(recipientKey(subject.id, key));
+  if (delivery !== undefined) return [byToken(delivery, reports)];
+  return byMark(ring, subject.id, arrival.inspection, known);
 }
 
 function byToken(delivery: KnownDelivery, reports: readonly InspectedRecipient[]): Attributed {

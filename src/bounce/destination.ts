@@ -2,7 +2,8 @@
  * bounce/destination — whom a returning message is addressed to: the only addresses we take mail for.
  *
  * Pure. Promises: an address is a destination when a key of the ring signed its token and the token's
- *           kind fits the address, or when it is postmaster or abuse (RFC 5321 4.5.1, RFC 2142).
+ *           kind fits the address, or when it is postmaster or abuse (RFC 5321 4.5.1, RFC 2142). A
+ *           recipient that a receiver wrote behind the token (XVERP) goes with a batch token only.
  *           `address` is one spelling of it, so that the same message is recognised the second time.
  * Never:    knows which domains are ours: the listener asks for that.
  */
@@ -14,9 +15,22 @@ import { verifyToken } from '../verp/token.ts';
 import type { Token } from '../verp/token.ts';
 
 export type Destination =
-  | { purpose: ReturnPurpose; token: Token; domain: string; address: string }
+  | {
+      purpose: ReturnPurpose;
+      token: Token;
+      domain: string;
+      address: string;
+      /** Not signed: attribution looks for it in the batch. */
+      recipient: string | null;
+    }
   /** `domain` is null for a bare `postmaster`. */
-  | { purpose: 'postmaster'; token: null; domain: string | null; address: string };
+  | {
+      purpose: 'postmaster';
+      token: null;
+      domain: string | null;
+      address: string;
+      recipient: null;
+    };
 
 /** What the token of a destination names. */
 export type Subject = { kind: 'delivery'; id: bigint } | { kind: 'batch'; id: bigint };
@@ -34,14 +48,16 @@ export function readDestination(ring: KeyRing, address: string): Destination | n
   const parsed = parseReturnAddress(address);
   const token = parsed === null ? null : verifyToken(ring, parsed.token);
   if (parsed === null || token === null) return null;
-  const { purpose, domain } = parsed;
+  const { purpose, domain, recipient } = parsed;
   if (!KINDS_OF_PURPOSE[purpose].includes(token.kind)) return null;
-  return { purpose, token, domain, address: returnAddress(purpose, parsed.token, domain) };
+  if (recipient !== null && token.kind !== 'batch') return null;
+  const name = recipient === null ? parsed.token : `${parsed.token}+${recipient.replace('@', '=')}`;
+  return { purpose, token, domain, recipient, address: returnAddress(purpose, name, domain) };
 }
 
 function role(name: string, domain: string | null): Destination {
   const address = domain === null ? name : `${name}@${domain}`;
-  return { purpose: 'postmaster', token: null, domain, address };
+  return { purpose: 'postmaster', token: null, domain, address, recipient: null };
 }
 
 export function subjectOf(token: Token): Subject {

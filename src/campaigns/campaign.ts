@@ -50,6 +50,7 @@ export interface Campaign {
   effectiveMode: EffectiveMode;
   ttlSeconds: number;
   ambiguityPolicy: AmbiguityPolicy;
+  requireTls: boolean;
   state: CampaignState;
   allowedTransitions: Transition[];
   recipientCount: number;
@@ -73,6 +74,7 @@ export function toCampaign(row: CampaignRow): Campaign {
     effectiveMode: effectiveMode(row.mode, row.variables, row.stream),
     ttlSeconds: row.ttlSeconds,
     ambiguityPolicy: row.ambiguityPolicy,
+    requireTls: row.requireTls,
     state: row.state,
     allowedTransitions: allowedTransitions(row.state),
     recipientCount: Number(row.recipientCount),

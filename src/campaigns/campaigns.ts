@@ -36,6 +36,8 @@ export interface CampaignInput {
   mode: DeliveryMode;
   ttlSeconds: number;
   ambiguityPolicy: AmbiguityPolicy;
+  /** As the sender wants it when null or absent. */
+  requireTls?: boolean | null;
 }
 
 /** Thirty days: no retry makes sense after it, and DSN tokens are kept longer. */
@@ -51,9 +53,8 @@ export async function createCampaign(deps: CampaignDeps, input: CampaignInput): 
   if (!Number.isInteger(ttl) || ttl < 1 || ttl > MAX_TTL_SECONDS) {
     throw invalid('/ttl_seconds', `must be between 1 and ${MAX_TTL_SECONDS}`);
   }
-  if ((await selectSender(deps.sql, input.senderId)) === undefined) {
-    throw invalid('/sender_id', 'there is no such sender');
-  }
+  const sender = await selectSender(deps.sql, input.senderId);
+  if (sender === undefined) throw invalid('/sender_id', 'there is no such sender');
   const inline = content === null ? null : await compileContent(content, '/content');
   return deps.sql.begin(async (tx) => {
     const chosen =
@@ -67,6 +68,7 @@ export async function createCampaign(deps: CampaignDeps, input: CampaignInput): 
       mode: input.mode,
       ttlSeconds: ttl,
       ambiguityPolicy: input.ambiguityPolicy,
+      requireTls: input.requireTls ?? sender.requireTls,
     });
     return readCampaign(tx, id);
   });

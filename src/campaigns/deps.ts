@@ -15,6 +15,12 @@ export interface CampaignJobs {
   enqueueCancellation(tx: Tx, campaignId: bigint): Promise<void>;
 }
 
+/** What the DNS says now, for checks a person waits for. `unknown`: it did not answer. */
+export type TxtAnswer =
+  | { status: 'answer'; texts: readonly string[] }
+  | { status: 'none' }
+  | { status: 'unknown'; reason: string };
+
 export interface CampaignDeps {
   sql: Sql;
   clock: Clock;
@@ -23,4 +29,5 @@ export interface CampaignDeps {
   /** Former secrets, newest first: keys they sealed can still be opened. */
   previousSecrets: readonly string[];
   jobs: CampaignJobs;
+  lookupTxt(name: string): Promise<TxtAnswer>;
 }

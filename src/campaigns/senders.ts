@@ -1,7 +1,7 @@
 /**
  * campaigns/senders — who a campaign comes from: address, bounce domain, DKIM keys, DNS records.
  *
- * Promises: a sender and its RSA-2048 and Ed25519 keys appear together or not at all. Private keys are
+ * Promises: a sender and its first DKIM keys appear together or not at all. Private keys are
  *           sealed at rest and never leave through here. The bounce domain aligns with the From
  *           domain (senders/alignment.ts says why others are refused).
  * Fails:    `invalid_request` with a pointer per wrong field; `not_found`.
@@ -13,13 +13,14 @@ import type { CampaignDeps } from './deps.ts';
 import { toPage } from './page.ts';
 import type { Page, PageRequest } from './page.ts';
 import { alignsRelaxed, organisationalDomain } from './senders/alignment.ts';
-import { generateDkimKeys } from './senders/dkim-keys.ts';
-import { dnsRecords } from './senders/dns-records.ts';
+import { DKIM_ALGORITHMS, generateDkimKeys } from './senders/dkim-keys.ts';
+import type { DkimAlgorithm } from './senders/dkim-keys.ts';
+import { dnsRecords, keepUntil } from './senders/dns-records.ts';
 import type { DnsRecord } from './senders/dns-records.ts';
 import {
   insertDkimKey,
   insertSender,
-  selectDkimKeys,
+  selectAllDkimKeys,
   selectSender,
   selectSenders,
 } from './senders/store.ts';
@@ -32,6 +33,9 @@ export interface SenderInput {
   displayName: string;
   bounceDomain: string;
   unsubscribeBaseUrl: string | null;
+  requireTls?: boolean;
+  /** Of the first keys; both when absent. */
+  dkimAlgorithms?: readonly DkimAlgorithm[];
 }
 
 export interface Sender {
@@ -42,7 +46,9 @@ export interface Sender {
   domain: string;
   bounceDomain: string;
   unsubscribeBaseUrl: string | null;
+  requireTls: boolean;
   createdAt: Date;
+  /** Of the active keys. */
   dkimSelectors: string[];
   dnsRecords: DnsRecord[];
 }
@@ -53,40 +59,45 @@ const CONTROL = /[\p{Cc}\u2028\u2029]/u;
 
 export async function createSender(deps: CampaignDeps, input: SenderInput): Promise<Sender> {
   const sender = checkSender(input);
-  const keys = await generateDkimKeys(deps.secret);
+  const keys = await generateDkimKeys(deps.secret, input.dkimAlgorithms ?? DKIM_ALGORITHMS);
   return deps.sql.begin(async (tx) => {
     const row = await insertSender(tx, sender);
     const rows: DkimKeyRow[] = [];
-    for (const key of keys) rows.push(await insertDkimKey(tx, row.id, key));
-    return toSender(row, rows);
+    for (const key of keys) rows.push(await insertDkimKey(tx, row.id, key, 'active'));
+    return toSender(row, rows, deps.clock());
   });
 }
 
 export async function getSender(deps: CampaignDeps, id: bigint): Promise<Sender> {
   const row = await selectSender(deps.sql, id);
   if (row === undefined) throw new AppError('not_found', 'no such sender');
-  return toSender(row, await selectDkimKeys(deps.sql, [id]));
+  return toSender(row, await selectAllDkimKeys(deps.sql, [id]), deps.clock());
 }
 
 /** Newest first. */
 export async function listSenders(deps: CampaignDeps, page: PageRequest): Promise<Page<Sender>> {
+  const now = deps.clock();
   const rows = toPage(await selectSenders(deps.sql, page), page.limit);
   const keys = Map.groupBy(
-    await selectDkimKeys(
+    await selectAllDkimKeys(
       deps.sql,
       rows.data.map((row) => row.id),
     ),
     (key) => key.senderId,
   );
-  return { ...rows, data: rows.data.map((row) => toSender(row, keys.get(row.id) ?? [])) };
+  return { ...rows, data: rows.data.map((row) => toSender(row, keys.get(row.id) ?? [], now)) };
 }
 
-function toSender(row: SenderRow, keys: readonly DkimKeyRow[]): Sender {
+function toSender(row: SenderRow, keys: readonly DkimKeyRow[], now: Date): Sender {
   const { domain, bounceDomain } = row;
+  const active = keys.filter((key) => key.state === 'active');
+  const published = keys.filter(
+    ({ retiredAt }) => retiredAt === null || now < keepUntil(retiredAt),
+  );
   return {
     ...row,
-    dkimSelectors: keys.map((key) => key.selector),
-    dnsRecords: dnsRecords({ domain, bounceDomain, keys }),
+    dkimSelectors: active.map((key) => key.selector),
+    dnsRecords: dnsRecords({ domain, bounceDomain, keys: published }),
   };
 }
 
@@ -130,6 +141,7 @@ function checkSender(input: SenderInput): NewSender {
     domain: from.value.domain,
     bounceDomain,
     unsubscribeBaseUrl: url?.ok === true ? url.value : null,
+    requireTls: input.requireTls ?? false,
   };
 }
 

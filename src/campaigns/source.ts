@@ -56,11 +56,17 @@ export type SourceDeps = Pick<CampaignDeps, 'sql' | 'clock' | 'secret' | 'previo
 /** Up to 9 MiB each when the content is as large as may be; a few hundred KiB as a rule. */
 const CAMPAIGNS_KEPT = 32;
 
-export function createMessageSource(deps: SourceDeps): MessageSource {
+export interface CachedMessageSource extends MessageSource {
+  /** DKIM keys changed: what is opened from now on is compiled anew. */
+  forget(): void;
+}
+
+export function createMessageSource(deps: SourceDeps): CachedMessageSource {
   const cache = createCache<CampaignMessages>(CAMPAIGNS_KEPT);
   const ring = createKeyRing([deps.secret, ...deps.previousSecrets]);
   return {
     open: (campaignId) => cache.get(campaignId, () => load(deps, ring, campaignId)),
+    forget: () => cache.clear(),
   };
 }
 
@@ -94,6 +100,7 @@ async function load(
   };
   return {
     mode: effectiveMode(campaign.mode, campaign.variables, campaign.stream),
+    requireTls: campaign.requireTls,
     render: (recipient) => renderFor(opened, recipient),
     renderCopy: (batchId) => renderCopy(opened, batchId),
   };

@@ -8,14 +8,22 @@ import type { PageRequest } from './page.ts';
 
 export type NewCampaign = Pick<
   typeof campaigns.$inferInsert,
-  'name' | 'senderId' | 'contentId' | 'stream' | 'mode' | 'ttlSeconds' | 'ambiguityPolicy'
+  | 'name'
+  | 'senderId'
+  | 'contentId'
+  | 'stream'
+  | 'mode'
+  | 'ttlSeconds'
+  | 'ambiguityPolicy'
+  | 'requireTls'
 >;
 
 export async function insertCampaign(db: Db, campaign: NewCampaign): Promise<bigint> {
   const [row] = await db<{ id: bigint }[]>`
-    insert into campaigns (name, sender_id, content_id, stream, mode, ttl_seconds, ambiguity_policy)
+    insert into campaigns (name, sender_id, content_id, stream, mode, ttl_seconds, ambiguity_policy,
+      require_tls)
     values (${campaign.name}, ${campaign.senderId}, ${campaign.contentId}, ${campaign.stream},
-      ${campaign.mode}, ${campaign.ttlSeconds}, ${campaign.ambiguityPolicy})
+      ${campaign.mode}, ${campaign.ttlSeconds}, ${campaign.ambiguityPolicy}, ${campaign.requireTls ?? false})
     returning id`;
   if (row === undefined) throw new Error('insert into campaigns returned nothing');
   return row.id;

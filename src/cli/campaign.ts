@@ -22,6 +22,7 @@ import { createLogger } from '../kernel/log.ts';
 import { resolveAmbiguous } from '../scheduler/resolve/resolve.ts';
 import { startJobs } from '../scheduler/jobs/jobs.ts';
 import { openDatabase } from './database.ts';
+import { txtLookupOf } from './dns.ts';
 import { balanceRows } from './report.ts';
 import { loadSecrets } from './secret.ts';
 import { formatTable, print, printJson } from './table.ts';
@@ -45,7 +46,9 @@ async function withDeps(work: (deps: CampaignDeps) => Promise<void>): Promise<vo
   try {
     const jobs = await startJobs(database.url, createLogger(config.logLevel));
     try {
-      await work({ sql: database.sql, clock: systemClock, ...loadSecrets(config), jobs });
+      const lookupTxt = txtLookupOf(config);
+      const { sql } = database;
+      await work({ sql, clock: systemClock, ...loadSecrets(config), jobs, lookupTxt });
     } finally {
       await jobs.stop();
     }

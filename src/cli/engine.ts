@@ -19,6 +19,7 @@ import { loadLetters } from '../campaigns/notices/letters.ts';
 import { createMessageSource } from '../campaigns/source.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { Clock } from '../kernel/clock.ts';
+import { CHANNELS } from '../kernel/events.ts';
 import type { Config } from '../kernel/config.ts';
 import { createResourceStack, startLoop } from '../kernel/lifecycle.ts';
 import type { ResourceStack } from '../kernel/lifecycle.ts';
@@ -33,6 +34,7 @@ import { CHUNK_SIZE } from '../scheduler/expand/expand.ts';
 import { startJobs } from '../scheduler/jobs/jobs.ts';
 import { startScheduler } from '../scheduler/scheduler.ts';
 import type { Database } from './database.ts';
+import { configuredServer, txtLookupOf } from './dns.ts';
 import { startReturns } from './returns.ts';
 import { checkSecrets } from './secret.ts';
 import type { Secrets } from './secret.ts';
@@ -71,17 +73,23 @@ async function assemble(options: EngineOptions, stack: ResourceStack): Promise<E
   await checkSecrets(sql, secrets);
   const jobs = await startJobs(database.url, log);
   stack.onRelease('job queue', () => jobs.stop());
-  const deps: CampaignDeps = { sql, clock, ...secrets, jobs };
+  const lookupTxt = txtLookupOf(config);
+  const deps: CampaignDeps = { sql, clock, ...secrets, jobs, lookupTxt };
 
   const ownListeners: Endpoint[] = [];
   const mta = createMta({ ...mtaOptions(config, clock, log), ownListeners: () => ownListeners });
   stack.onRelease('mta', () => mta.close());
+  const source = createMessageSource(deps);
+  // Also when the connection for it was lost and is back: a notification may have been missed.
+  const forget = (): void => source.forget();
+  const keyChanges = await sql.listen(CHANNELS.senders, forget, forget);
+  stack.onRelease('key listener', () => keyChanges.unlisten());
   const expansion = { sql, clock, batchSize: config.batchSize, chunkSize: CHUNK_SIZE };
   const scheduler = await startScheduler({
     ...config,
     ...expansion,
     mta,
-    source: createMessageSource(deps),
+    source,
     random: Math.random,
     log,
     exclusive: database.exclusive,
@@ -136,10 +144,10 @@ function watchDeps(config: Config, deps: CampaignDeps, log: Logger): WatchDeps {
 }
 
 function mtaOptions(config: Config, clock: Clock, log: Logger): MtaOptions {
-  const [host, port] = (config.dnsServer ?? '').split(':');
+  const dnsServer = configuredServer(config);
   return {
     heloName: config.heloName,
-    ...(host === undefined || host === '' ? {} : { dnsServer: { host, port: Number(port) } }),
+    ...(dnsServer === null ? {} : { dnsServer }),
     routes: createRoutes(staticRules(config.routes)),
     allowPrivateMx: config.allowPrivateMx,
     smtpPort: config.smtpPort,

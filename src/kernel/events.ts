@@ -49,4 +49,6 @@ export const CHANNELS = {
   campaigns: 'volley_campaigns',
   /** Payload: address key, or `*` for "many, read the table". A suppression was added. */
   suppressions: 'volley_suppressions',
+  /** Payload: sender id. Its DKIM keys changed. */
+  senders: 'volley_senders',
 } as const;

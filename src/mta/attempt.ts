@@ -38,6 +38,8 @@ export interface Opened {
   place: Place;
 }
 
+const NO_REQUIRETLS: SessionEnd = { stage: 'ehlo', reply: null, failure: 'requiretls_unsupported' };
+
 export async function attempt(
   attempter: Attempter,
   destination: Destination,
@@ -46,7 +48,10 @@ export async function attempt(
 ): Promise<Opened | SessionEnd> {
   const { memory, nowMs } = attempter;
   const { tls, implicitTls, login } = sessionNeeds(destination.transport);
-  const wanted = implicitTls && tls !== 'verified' ? 'required' : (tls ?? attempter.tls);
+  const { protection, transport } = destination;
+  if (protection === 'required' && transport.type === 'qmtp') return NO_REQUIRETLS;
+  const asked = protection === 'required' ? 'verified' : (tls ?? attempter.tls);
+  const wanted = implicitTls && asked !== 'verified' ? 'required' : asked;
   const key = memoryKey(destination, reachable.place);
   const open = (mode: TlsMode): Promise<Opened | SessionEnd> =>
     openSession(attempter, destination, reachable, mode, live);
@@ -94,7 +99,7 @@ function openSession(
 
 function sessionOptions(
   { heloName, timeouts }: Attempter,
-  { transport }: Destination,
+  { transport, protection }: Destination,
   place: Place,
   tls: TlsMode,
 ): SessionOptions {
@@ -106,6 +111,7 @@ function sessionOptions(
     // The operator's own routes may lead to a server of this very machine.
     refusedName: transport.to === null && isTelling(heloName) ? heloName : null,
     tls,
+    requireTls: protection === 'required',
     implicitTls,
     login,
     timeouts,

@@ -1,7 +1,8 @@
 /**
  * mta/command — SMTP commands as lines to write.
  *
- * Pure (RFC 5321 4.1.1, RFC 1870 SIZE, RFC 3461 DSN, RFC 6152 8BITMIME, RFC 6531 SMTPUTF8).
+ * Pure (RFC 5321 4.1.1, RFC 1870 SIZE, RFC 3461 DSN, RFC 6152 8BITMIME, RFC 6531 SMTPUTF8,
+ * RFC 8689 REQUIRETLS, Postfix's XVERP).
  *
  * Promises: every line ends with CRLF and holds no other CR, LF or NUL.
  * Never:    repairs an unsafe value: that would send mail to somebody else. `isSafe` asks first;
@@ -22,9 +23,14 @@ export interface MailParameters {
   dsn: { envelopeId: string | null } | null;
   eightBit: boolean;
   utf8: boolean;
+  requireTls: boolean;
+  /** The receiver writes each recipient into the envelope sender: see `fitsXverp`. */
+  xverp: boolean;
 }
 
 const UNSAFE = /[\r\n\0]/;
+const VERP_SAFE = /^[\w.!#$%&'*+/?^`{|}~-]+@[\w.-]+$/;
+const MAX_LOCAL_PART = 64;
 const NON_ASCII = /[^\u0000-\u007f]/;
 /** RFC 3461 4.4: ENVID has at most 100 characters. */
 const MAX_ENVELOPE_ID = 100;
@@ -54,7 +60,21 @@ export function mailCommand(parameters: MailParameters): string {
     const envelopeId = xtext(parameters.dsn.envelopeId ?? '');
     if (envelopeId !== '' && envelopeId.length <= MAX_ENVELOPE_ID) text += ` ENVID=${envelopeId}`;
   }
+  if (parameters.requireTls) text += ' REQUIRETLS';
+  if (parameters.xverp) text += ' XVERP';
   return line(text);
+}
+
+/**
+ * Whether `b+token@bounce` for `ann@one.example` may become `b+token+ann=one.example@bounce`: a bounce
+ * to a local part of more than 64 octets (RFC 5321 4.5.3.1.1) might never come home.
+ */
+export function fitsXverp(sender: string, recipients: readonly string[]): boolean {
+  const local = sender.slice(0, sender.lastIndexOf('@'));
+  if (local === '') return false;
+  return recipients.every(
+    (address) => VERP_SAFE.test(address) && local.length + 1 + address.length <= MAX_LOCAL_PART,
+  );
 }
 
 export function rcptCommand(address: string, dsn: boolean): string {

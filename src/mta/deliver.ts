@@ -14,12 +14,11 @@
  *           recipients/s. 2,000 sessions to receivers that take 10 s: 197 messages/s in 250 MB.
  * See:      routes.ts (where mail goes), site.ts (connections), session.ts (the conversation).
  */
-import { getServers } from 'node:dns';
 import { createSecureContext } from 'node:tls';
 import type { Clock, Random } from '../kernel/clock.ts';
 import type { Logger } from '../kernel/log.ts';
 import type { Dialer } from './dial.ts';
-import { createDnsClient } from './dns.ts';
+import { createDnsClient, systemServers } from './dns.ts';
 import type { DnsServer } from './dns.ts';
 import { createHostMemory } from './host-memory.ts';
 import type { HostMemoryOptions } from './host-memory.ts';
@@ -126,7 +125,7 @@ export function createMta(options: MtaOptions): MtaEngine {
 
 function createDialer(options: MtaOptions, nowMs: () => number): Dialer {
   const { dnsServer, random, heloName, connectTimeoutMs, now, log } = options;
-  const servers = dnsServer === undefined ? getServers().map(parseServer) : [dnsServer];
+  const servers = dnsServer === undefined ? systemServers() : [dnsServer];
   return {
     resolver: createResolver({
       dns: createDnsClient({ servers }),
@@ -162,12 +161,6 @@ function createSecureContexts(ca?: string | readonly string[]): Dialer['secureCo
   };
 }
 
-/** `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1`, `[2001:db8::1]:5353`. */
-function parseServer(text: string): DnsServer {
-  const found = /^\[(.+)\]:(\d+)$/.exec(text) ?? /^([^:]+):(\d+)$/.exec(text);
-  return { host: found?.[1] ?? text, port: Number(found?.[2] ?? 53) };
-}
-
 async function deliver(state: State, options: MtaOptions, source: DeliveryRequest): Promise<void> {
   const { routes } = options;
   for (let again = true; again;) {
@@ -200,7 +193,7 @@ function deliverLeg(
       void runLocally(state, request, transport).then(resolve);
       return;
     }
-    const identity = identify(source.domain, route, transport);
+    const identity = identify(source, route, transport);
     let site = state.sites.get(identity.key);
     if (site === undefined) {
       site = createSite(identity, state.deps);
@@ -236,13 +229,17 @@ function brokenOff(now: Date): SiteFailure {
 }
 
 /** Requests whose mail may travel on one connection have one key. */
-function identify(domain: string, { rule }: FoundRoute, transport: WireTransport): SiteIdentity {
+function identify(
+  { domain, protection = 'policy' }: DeliveryRequest,
+  { rule }: FoundRoute,
+  transport: WireTransport,
+): SiteIdentity {
   const target = nameOfTarget(transport);
   const shared = transport.type !== 'smtp' && target !== null;
   return {
-    key: [shared ? '' : domain, rule?.id ?? '', rule?.pattern ?? ''].join(' '),
+    key: [shared ? '' : domain, rule?.id ?? '', rule?.pattern ?? '', protection].join(' '),
     name: shared ? target : domain,
-    destination: { domain, transport },
+    destination: { domain, transport, protection },
   };
 }
 

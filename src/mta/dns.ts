@@ -9,6 +9,7 @@
  * Why:      node:dns gives no TTLs for MX, and cannot ask one server for one question.
  */
 import { createSocket } from 'node:dgram';
+import { getServers } from 'node:dns';
 import { randomInt } from 'node:crypto';
 import { connect, isIPv6 } from 'node:net';
 import packet from 'dns-packet';
@@ -65,6 +66,17 @@ export function createDnsClient(options: DnsClientOptions): DnsClient {
     waiting: [],
   };
   return { lookup: (name, type) => lookup(client, name, type) };
+}
+
+/** Those of the system: /etc/resolv.conf and its like. */
+export function systemServers(): DnsServer[] {
+  return getServers().map(parseServer);
+}
+
+/** `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1`, `[2001:db8::1]:5353`. */
+function parseServer(text: string): DnsServer {
+  const found = /^\[(.+)\]:(\d+)$/.exec(text) ?? /^([^:]+):(\d+)$/.exec(text);
+  return { host: found?.[1] ?? text, port: Number(found?.[2] ?? 53) };
 }
 
 async function lookup(client: Client, name: string, type: DnsType): Promise<DnsAnswer> {

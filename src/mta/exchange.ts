@@ -13,7 +13,7 @@
  *           next transaction, as long as each one gets somebody accepted.
  * See:      session-state.ts (Envelope), session.ts (what an ended session does to them).
  */
-import { bdatCommand, isSafe, mailCommand, needsUtf8, rcptCommand } from './command.ts';
+import { bdatCommand, fitsXverp, isSafe, mailCommand, needsUtf8, rcptCommand } from './command.ts';
 import { asBuffer, stuffDots } from './dot-stuffing.ts';
 import { assertNever, invariant } from '../kernel/errors.ts';
 import { isAscii } from 'node:buffer';
@@ -107,13 +107,19 @@ function composeCommands(state: SessionState, envelope: Envelope): Envelope['uns
   const { capabilities } = state;
   const { transaction } = envelope.work;
   const open = envelope.slots.filter((slot) => slot.state === 'open');
-  const utf8 = [transaction.envelopeSender, ...open.map((slot) => slot.recipient.address)];
+  const addresses = open.map((slot) => slot.recipient.address);
+  const utf8 = [transaction.envelopeSender, ...addresses];
   const mail = mailCommand({
     sender: transaction.envelopeSender,
     sizeBytes: capabilities.sizeLimitBytes === null ? null : transaction.message.length,
     eightBit: capabilities.eightBitMime && !isAscii(transaction.message),
     utf8: utf8.some(needsUtf8),
     dsn: capabilities.dsn ? { envelopeId: transaction.envelopeId } : null,
+    requireTls: state.options.requireTls,
+    xverp:
+      transaction.xverp === true &&
+      capabilities.xverp &&
+      fitsXverp(transaction.envelopeSender, addresses),
   });
   const commands: Envelope['unsent'] = [{ line: mail, expect: { kind: 'mail', envelope } }];
   if (state.needsReset) commands.unshift({ line: 'RSET\r\n', expect: { kind: 'rset', envelope } });

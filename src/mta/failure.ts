@@ -32,6 +32,7 @@ const FAILURES: Record<LocalFailure, FailureFacts> = {
   protocol_error: facts(false, '4.5.0', 'The host did not speak SMTP as it should'),
   tls_failed: facts(false, '4.7.5', 'TLS could not be established'),
   auth_failed: facts(false, '4.7.8', 'The host did not accept our user name and password'),
+  requiretls_unsupported: facts(true, '5.7.30', 'The host does not offer REQUIRETLS'),
   too_large: facts(true, '5.3.4', 'The message is larger than the host takes'),
   eight_bit_unsupported: facts(true, '5.6.3', 'The message has 8-bit text, the host takes 7-bit'),
   smtputf8_unsupported: facts(true, '5.6.7', 'The address has non-ASCII characters, the host none'),

@@ -104,6 +104,9 @@ function goOn(state: SessionState): SessionEnd | null {
   if (demandsTls(state) && state.tls === null) {
     return { stage: 'starttls', reply: null, failure: 'tls_failed' };
   }
+  if (state.options.requireTls && !state.capabilities.requireTls) {
+    return { stage: 'ehlo', reply: null, failure: 'requiretls_unsupported' };
+  }
   if (login === null) {
     open(state);
     return null;

@@ -42,6 +42,7 @@ export type LocalFailure =
   | 'protocol_error'
   | 'tls_failed'
   | 'auth_failed'
+  | 'requiretls_unsupported'
   | 'too_large'
   | 'eight_bit_unsupported'
   | 'smtputf8_unsupported'

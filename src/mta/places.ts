@@ -8,6 +8,7 @@
 import { isIPv6 } from 'node:net';
 import type { Resolver, Route } from './resolver.ts';
 import type { SessionEnd } from './session-state.ts';
+import type { Protection } from './transaction.ts';
 import type { Endpoint, SocketPath, WireTransport } from './transport.ts';
 
 /** Where the connections of one site lead. */
@@ -15,6 +16,7 @@ export interface Destination {
   /** The domain whose MX hosts are meant. */
   domain: string;
   transport: WireTransport;
+  protection: Protection;
 }
 
 /** Whom we speak to. */
@@ -67,9 +69,16 @@ export function dnsEnd(failure: NonNullable<SessionEnd['failure']>): SessionEnd 
   return { stage: 'dns', reply: null, failure };
 }
 
-/** What is learned about a host is kept under this: another login is another host. */
-export function memoryKey({ transport }: Destination, { mxAddress }: Reachable['place']): string {
+/**
+ * What is learned about a host is kept under this: with another login, or another protection, it is
+ * another host, because it can fail in another way.
+ */
+export function memoryKey(
+  { transport, protection }: Destination,
+  { mxAddress }: Reachable['place'],
+): string {
   const user = transport.type === 'qmtp' ? null : (transport.login?.user ?? null);
   const protocol = transport.type === 'smtp' ? '' : ` ${transport.type}`;
-  return `${mxAddress}${protocol}${user === null ? '' : ` ${user}`}`;
+  const kind = protection === 'policy' ? '' : ` ${protection}`;
+  return `${mxAddress}${protocol}${user === null ? '' : ` ${user}`}${kind}`;
 }

@@ -44,6 +44,8 @@ export interface SessionOptions {
   implicitTls: boolean;
   /** Shown to the host before the first message. */
   login: Login | null;
+  /** REQUIRETLS (RFC 8689): the session is of use only when it is offered. */
+  requireTls: boolean;
   timeouts: Timeouts;
   mxHost: string | null;
   mxAddress: string | null;

@@ -20,6 +20,11 @@ export interface Transaction {
   envelopeSender: string;
   /** DSN ENVID (RFC 3461), plain; xtext-encoded by the mta. */
   envelopeId: string | null;
+  /**
+   * One copy for many: where it is offered (XVERP, Postfix) the receiver may write the recipient
+   * behind the local part of the envelope sender, so that every bounce names him. Absent: no.
+   */
+  xverp?: boolean;
   /** At least one, all of the request's domain. */
   recipients: readonly TransactionRecipient[];
   /** The whole message, CRLF lines, signed, 7-bit safe, not dot-stuffed. */
@@ -32,9 +37,18 @@ export interface Transaction {
   marked: Promise<void>;
 }
 
+/**
+ * `policy`: TLS as the operator and the domain want it. `required`: REQUIRETLS (RFC 8689), only over
+ * authenticated TLS to hosts that promise the same for the rest of the way. `waived`: whatever the
+ * domain's policy (RFC 8460 3: reports about broken TLS must arrive).
+ */
+export type Protection = 'policy' | 'required' | 'waived';
+
 export interface DeliveryRequest {
   /** Destination domain, ASCII. */
   domain: string;
+  /** `policy` when absent. */
+  protection?: Protection;
   /** How many connections this request may use at one time; the site's own cap applies as well. */
   maxLanes: number;
   /**

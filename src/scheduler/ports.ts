@@ -22,6 +22,8 @@ export type Rendered =
 /** One campaign's frozen content, ready to be rendered. */
 export interface CampaignMessages {
   mode: 'single_copy' | 'parallel';
+  /** REQUIRETLS (RFC 8689) is asked for. */
+  requireTls: boolean;
   /** Signed bytes for one recipient; envelope sender is the recipient's VERP address. */
   render(recipient: BatchRecipient): Promise<Rendered>;
   /** One copy for many recipients of one domain; envelope sender carries the batch's token. */

@@ -121,6 +121,7 @@ class RunningBatch implements BatchRun {
       const messages = await this.#deps.source.open(this.#batch.campaignId);
       const request = {
         domain: this.domain,
+        protection: messages.requireTls ? ('required' as const) : ('policy' as const),
         maxLanes: messages.mode === 'parallel' ? this.#deps.maxLanes : 1,
         next: () => this.#next(messages),
         onOutcome: (outcome: RecipientOutcome) => this.#onOutcome(outcome),
@@ -164,12 +165,16 @@ class RunningBatch implements BatchRun {
         // Rendering took time: a pause, a drain or an unsubscribe came meanwhile.
         this.#roster.putBack(group);
       } else {
-        return this.#transaction(group, rendered);
+        return this.#transaction(group, rendered, messages.mode === 'single_copy');
       }
     }
   }
 
-  #transaction(group: readonly QueuedRecipient[], rendered: RenderedMessage): Transaction {
+  #transaction(
+    group: readonly QueuedRecipient[],
+    rendered: RenderedMessage,
+    xverp: boolean,
+  ): Transaction {
     const batchId = this.#batch.id;
     const marked = this.#deps.recorder.mark(
       group.map(({ deliveryId }) => ({ deliveryId, batchId })),
@@ -179,6 +184,7 @@ class RunningBatch implements BatchRun {
     return {
       envelopeSender: rendered.envelopeSender,
       envelopeId: rendered.envelopeId,
+      xverp,
       recipients: group.map((row) => ({ id: row.deliveryId, address: row.address })),
       message: rendered.message,
       marked,

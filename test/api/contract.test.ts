@@ -35,6 +35,7 @@ interface World {
 }
 let world: World;
 
+const NEW_KEY = { algorithm: 'ed25519-sha256', selector: 'next' };
 const CSV = { headers: { 'Content-Type': 'text/csv' } };
 
 async function uploadTo(campaign: string) {
@@ -67,6 +68,12 @@ const CALLS: Record<string, () => Promise<Answer>> = {
   'post /v1/senders': () => api.post('/v1/senders', NEW_SENDER),
   'get /v1/senders': () => api.get('/v1/senders'),
   'get /v1/senders/{id}': () => api.get(`/v1/senders/${world.sender}`),
+  'get /v1/senders/{id}/keys': () => api.get(`/v1/senders/${world.sender}/keys`),
+  'post /v1/senders/{id}/keys': () => api.post(`/v1/senders/${world.sender}/keys`, NEW_KEY),
+  'post /v1/senders/{id}/keys/{selector}/activate': () =>
+    api.post(`/v1/senders/${world.sender}/keys/next/activate`, { unseen: true }),
+  'post /v1/senders/{id}/keys/{selector}/retire': () =>
+    api.post(`/v1/senders/${world.sender}/keys/next/retire`),
   'post /v1/templates': () => api.post('/v1/templates', NEW_TEMPLATE),
   'get /v1/templates': () => api.get('/v1/templates'),
   'get /v1/templates/{id}': () => api.get(`/v1/templates/${world.template}`),

@@ -120,6 +120,7 @@ export function testDeps(database: TestDatabase, jobs: string[] = []): ApiDeps {
     clock: systemClock,
     secret: SECRET,
     previousSecrets: [],
+    lookupTxt: async () => ({ status: 'none' }),
     jobs: {
       async enqueueExpansion(_tx, id) {
         jobs.push(`expand ${id}`);

@@ -121,6 +121,35 @@ describe('who: a delivery token', () => {
   });
 });
 
+describe('who: a batch token with a recipient behind it (XVERP)', () => {
+  const behind = (name: string) => toBatch.replace('@', `+${name}@`);
+  test.each([
+    ['names him when the text names nobody', 'bob=x.example', [], ['bob@x.example']],
+    ['names him in any case', 'BOB=X.example', [], ['bob@x.example']],
+    [
+      'when the text names a stranger',
+      'bob=x.example',
+      ['c@y.example'],
+      ['bob@x.example (mismatch)'],
+    ],
+    ['after what the report says', 'bob=x.example', ['ann@x.example'], ['ann@x.example']],
+    ['nobody outside of the batch', 'stranger=x.example', [], []],
+  ])('%s', (_, name, reports, expected) => {
+    const recipients = reports.map((address) => report(address));
+    expect(who(arrival(behind(name), { recipients }))).toEqual(expected);
+  });
+
+  test('is looked up in the batch, and is a destination of its own', () => {
+    const one = arrival(behind('bob=x.example'));
+    expect(cluesOf(ring, one).addressKeys).toEqual(['bob@x.example']);
+    expect(one.destination.address).not.toBe(arrival(toBatch).destination.address);
+  });
+
+  test('does not go with the token of one delivery', () => {
+    expect(readDestination(ring, toAnn.replace('@', '+bob=x.example@'))).toBeNull();
+  });
+});
+
 describe('who: a batch token', () => {
   test.each([
     ['by the final recipient', { recipients: [report('BOB@x.example')] }, ['bob@x.example']],

@@ -24,6 +24,7 @@ export function testDeps(sql: Sql): CampaignDeps & { asked: RecordedJobs } {
     clock: systemClock,
     secret: SECRET,
     previousSecrets: [],
+    lookupTxt: async () => ({ status: 'none' }),
     jobs: {
       enqueueExpansion: async (_tx, id) => void asked.expansions.push(id),
       enqueueCancellation: async (_tx, id) => void asked.cancellations.push(id),

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   bdatCommand,
+  fitsXverp,
   greetCommand,
   isSafe,
   mailCommand,
@@ -14,7 +15,15 @@ import { parseCapabilities } from '../../src/mta/capabilities.ts';
 import { stuffDots } from '../../src/mta/dot-stuffing.ts';
 import { describeFailure } from '../../src/mta/failure.ts';
 
-const PLAIN = { sender: 'a@b.test', sizeBytes: null, dsn: null, eightBit: false, utf8: false };
+const PLAIN = {
+  sender: 'a@b.test',
+  sizeBytes: null,
+  dsn: null,
+  eightBit: false,
+  utf8: false,
+  requireTls: false,
+  xverp: false,
+};
 
 describe('commands', () => {
   test.each([
@@ -22,6 +31,8 @@ describe('commands', () => {
     ['null sender', { ...PLAIN, sender: '' }, 'MAIL FROM:<>'],
     ['size', { ...PLAIN, sizeBytes: 1234 }, 'MAIL FROM:<a@b.test> SIZE=1234'],
     ['8-bit', { ...PLAIN, eightBit: true }, 'MAIL FROM:<a@b.test> BODY=8BITMIME'],
+    ['REQUIRETLS', { ...PLAIN, requireTls: true }, 'MAIL FROM:<a@b.test> REQUIRETLS'],
+    ['XVERP', { ...PLAIN, xverp: true }, 'MAIL FROM:<a@b.test> XVERP'],
     ['UTF-8', { ...PLAIN, utf8: true }, 'MAIL FROM:<a@b.test> SMTPUTF8'],
     [
       'DSN',
@@ -52,6 +63,17 @@ describe('commands', () => {
     expect(greetCommand('EHLO', 'me.test')).toBe('EHLO me.test\r\n');
     expect(bdatCommand(12)).toBe('BDAT 12 LAST\r\n');
     expect(needsUtf8('é@x.test')).toBe(true);
+  });
+
+  test.each([
+    ['b+token@bounce.test', ['ann@one.test', 'bob@one.test'], true],
+    ['b+token@bounce.test', [`${'a'.repeat(47)}@one.test`], true],
+    ['b+token@bounce.test', ['ann@one.test', `${'a'.repeat(48)}@one.test`], false],
+    ['b+token@bounce.test', ['"a b"@one.test'], false],
+    ['b+token@bounce.test', ['用户@one.test'], false],
+    ['', ['ann@one.test'], false],
+  ])('whether XVERP fits %s and %j', (sender, recipients, fits) => {
+    expect(fitsXverp(sender, recipients)).toBe(fits);
   });
 
   test.each(['a\rb', 'a\nb', 'a\0b', 'a\r\nRCPT TO:<evil@x.test>'])('refuses %j', (text) => {
@@ -172,6 +194,7 @@ test('a permanent failure has an enhanced code of 5, a temporary one of 4', () =
     'too_large',
     'aborted',
     'tls_failed',
+    'requiretls_unsupported',
   ] as const) {
     const facts = describeFailure(name);
     expect(facts.enhanced.startsWith(facts.permanent ? '5' : '4')).toBe(true);

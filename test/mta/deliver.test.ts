@@ -544,6 +544,36 @@ describe('TLS', () => {
     expect(to.ledger).toHaveLength(1);
   });
 
+  test('required by the message: its own connections, REQUIRETLS in MAIL; 5.7.30 when not offered', async () => {
+    const { context, ca } = await certificateFor('mx.test');
+    const dns = await startDnsServer();
+    cleanups.push(() => dns.close());
+    for (const offered of [true, false]) {
+      const extensions = offered ? [...ALL_EXTENSIONS, 'REQUIRETLS'] : ALL_EXTENSIONS;
+      const to = await host({ host: '127.0.0.2', tls: context, extensions });
+      const domain = `${offered}.test`;
+      dns.add(domain, 'MX', { preference: 1, exchange: 'mx.test' });
+      if (!dns.zone.records.has('A mx.test')) dns.add('mx.test', 'A', to.host);
+      const engine = mta({
+        dnsServer: dns,
+        smtpPort: to.port,
+        tls: { mode: 'opportunistic', ca },
+      });
+      const strict = makeOrder(2, { domain, protection: 'required' });
+      const usual = makeOrder(2, { domain });
+      await Promise.all([run(engine, strict), run(engine, usual)]);
+      expect(tally(usual)).toBe('accepted: 2');
+      const asked = to.ledger.filter(({ mail }) => mail.includes('REQUIRETLS'));
+      expect(asked).toHaveLength(offered ? 2 : 0);
+      if (offered) expect(tally(strict)).toBe('accepted: 2');
+      else {
+        expect(strict.siteFailures).toMatchObject([
+          { result: 'rejected', failure: 'requiretls_unsupported' },
+        ]);
+      }
+    }
+  });
+
   test('commands injected before TLS are not believed', async () => {
     const script = on('STARTTLS', {
       raw: Buffer.from('220 go\r\n250-mx\r\n250 SIZE 1\r\n'),

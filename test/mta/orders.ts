@@ -6,7 +6,12 @@ import type { MtaEngine, MtaOptions } from '../../src/mta/deliver.ts';
 import type { RecipientOutcome } from '../../src/mta/outcome.ts';
 import { createRoutes, staticRules } from '../../src/mta/routes.ts';
 import type { Routes } from '../../src/mta/routes.ts';
-import type { DeliveryRequest, SiteFailure, Transaction } from '../../src/mta/transaction.ts';
+import type {
+  DeliveryRequest,
+  Protection,
+  SiteFailure,
+  Transaction,
+} from '../../src/mta/transaction.ts';
 import { MESSAGE } from './session-driver.ts';
 
 /** Short enough for tests, long enough for a busy machine. */
@@ -55,6 +60,7 @@ export interface Order {
 
 export interface OrderOptions {
   domain?: string;
+  protection?: Protection;
   maxLanes?: number;
   /** Recipients of each transaction, one by default. */
   recipients?: number[];
@@ -77,6 +83,7 @@ export function makeOrder(count: number, options: OrderOptions = {}): Order {
     pulled: [],
     request: {
       domain,
+      ...(options.protection === undefined ? {} : { protection: options.protection }),
       maxLanes: options.maxLanes ?? 10,
       async next() {
         await options.beforeNext?.();

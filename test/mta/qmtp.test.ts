@@ -55,6 +55,7 @@ class Driver {
       heloName: 'client.test',
       refusedName: null,
       tls: 'none',
+      requireTls: false,
       implicitTls: false,
       login: null,
       timeouts: DEFAULT_TIMEOUTS,

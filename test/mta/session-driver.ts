@@ -15,6 +15,7 @@ export interface WorkOptions {
   sender?: string;
   message?: string | Buffer;
   attempts?: number;
+  xverp?: boolean;
 }
 
 /** `makeWork(1n, 'a@x.test', 'b@x.test')`: ids count up from the first. */
@@ -28,6 +29,7 @@ export function makeWork(
     transaction: {
       envelopeSender: options.sender ?? 'b+token@bounce.test',
       envelopeId: 'cmp+1',
+      xverp: options.xverp ?? false,
       recipients,
       message: Buffer.from(options.message ?? MESSAGE),
       marked: Promise.resolve(),
@@ -44,6 +46,7 @@ export interface DriverOptions {
   refusedName?: string;
   protocol?: 'smtp' | 'lmtp';
   login?: Login;
+  requireTls?: boolean;
   /** Marks are given at once unless false. */
   mark?: boolean;
 }
@@ -70,6 +73,7 @@ export class Driver {
         tls: options.tls ?? 'opportunistic',
         implicitTls: false,
         login: options.login ?? null,
+        requireTls: options.requireTls ?? false,
         timeouts: DEFAULT_TIMEOUTS,
         mxHost: 'mx.test',
         mxAddress: '127.0.0.1:25',

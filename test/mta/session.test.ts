@@ -115,6 +115,25 @@ describe('STARTTLS', () => {
     expect(driver.outcomes()[0]).toMatchObject({ result: 'accepted', tls: 'TLSv1.3 TEST' });
   });
 
+  test('REQUIRETLS: asked for in MAIL when it is offered inside TLS', () => {
+    const offered = [...extensions, 'REQUIRETLS'];
+    const driver = new Driver({ extensions: offered, tls: 'verified', requireTls: true });
+    driver.connect().send(one());
+    expect(driver.receiver.ledger[0]?.mail).toContain(' REQUIRETLS');
+    expect(driver.summary()).toBe('1:accepted@dot(250)');
+  });
+
+  test('REQUIRETLS: no mail to a host that offers it in clear only', () => {
+    const script: Script = ({ verb, tls }) =>
+      verb === 'EHLO' && !tls ? '250-mx.test\r\n250-STARTTLS\r\n250 REQUIRETLS' : undefined;
+    const driver = new Driver({ extensions, script, tls: 'verified', requireTls: true }).connect();
+    expect(driver.actions.at(-1)).toMatchObject({
+      type: 'end',
+      end: { stage: 'ehlo', failure: 'requiretls_unsupported' },
+    });
+    expect(driver.has('ready')).toBe(false);
+  });
+
   test('capabilities of the clear part are forgotten', () => {
     const script: Script = ({ verb, tls }) => (verb === 'EHLO' && tls ? '250 mx.test' : undefined);
     const driver = new Driver({ extensions, script }).connect().send(one());
@@ -132,6 +151,24 @@ describe('STARTTLS', () => {
       end: { stage: 'starttls', failure: 'tls_failed' },
     });
     expect(driver.has('ready')).toBe(false);
+  });
+});
+
+describe('XVERP', () => {
+  const work = (addresses: string[], xverp = true) => makeWork(1n, addresses, { xverp });
+  test.each([
+    ['offered and wanted', [...ALL_EXTENSIONS, 'XVERP'], work(['a@x.test', 'b@x.test']), true],
+    ['not offered', ALL_EXTENSIONS, work(['a@x.test']), false],
+    ['not wanted', [...ALL_EXTENSIONS, 'XVERP'], work(['a@x.test'], false), false],
+    [
+      'a local part too long',
+      [...ALL_EXTENSIONS, 'XVERP'],
+      work([`${'a'.repeat(60)}@x.test`]),
+      false,
+    ],
+  ])('%s', (_name, extensions, given, asked) => {
+    const driver = new Driver({ extensions }).connect().send(given);
+    expect(driver.receiver.ledger[0]?.mail.endsWith(' XVERP')).toBe(asked);
   });
 });
 

@@ -23,7 +23,7 @@ describe('a return address', () => {
         const token = signToken(ring, kind, id);
         const address = make(token, 'bounce.shop.example');
         expect(address.indexOf('@')).toBeLessThanOrEqual(64);
-        const expected = { purpose, token, domain: 'bounce.shop.example' };
+        const expected = { purpose, token, recipient: null, domain: 'bounce.shop.example' };
         expect(parseReturnAddress(address)).toEqual(expected);
         expect(parseReturnAddress(`${address.toUpperCase()}.`)).toEqual(expected);
       }),
@@ -47,6 +47,23 @@ describe('a return address', () => {
     'b+\u212aabc@x.example',
     'postmaster@x.example',
   ])('%j is none', (text) => {
+    expect(parseReturnAddress(text)).toBeNull();
+  });
+
+  test.each([
+    ['b+abc+ann=one.example@x.example', 'ann@one.example'],
+    ['B+ABC+Ann.Li+news=One.example@x.example', 'Ann.Li+news@One.example'],
+    ['b+abc+a=b=one.example@x.example', 'a=b@one.example'],
+  ])('a recipient behind the token (XVERP): %s', (text, recipient) => {
+    const expected = { purpose: 'bounce', token: 'abc', domain: 'x.example', recipient };
+    expect(parseReturnAddress(text)).toEqual(expected);
+  });
+
+  test.each([
+    'b+abc+=one.example@x.example',
+    'b+abc+ann=@x.example',
+    'u+abc+a=b.example@x.example',
+  ])('no recipient, and no address: %s', (text) => {
     expect(parseReturnAddress(text)).toBeNull();
   });
 

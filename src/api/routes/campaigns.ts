@@ -57,6 +57,10 @@ const NewCampaign = z
     ambiguity_policy: ambiguityPolicy.default('hold').openapi({
       description: 'What to do when the link was lost after the final dot',
     }),
+    require_tls: z.boolean().nullable().default(null).openapi({
+      description:
+        'Only over authenticated TLS to hosts that promise the same for every further hop (REQUIRETLS, RFC 8689); null: as the sender says',
+    }),
   })
   .openapi('NewCampaign', {
     example: {
@@ -68,6 +72,7 @@ const NewCampaign = z
       mode: 'auto',
       ttl_seconds: THREE_DAYS_SECONDS,
       ambiguity_policy: 'hold',
+      require_tls: null,
     },
   });
 
@@ -83,6 +88,7 @@ export const CampaignSchema = z
     effective_mode: z.enum(['single_copy', 'parallel']).openapi({ description: 'As it is sent' }),
     ttl_seconds: count,
     ambiguity_policy: ambiguityPolicy,
+    require_tls: z.boolean(),
     state: z.enum(STATES),
     allowed_transitions: z.array(z.enum(TRANSITIONS)),
     recipient_count: count,
@@ -145,6 +151,7 @@ export function campaignRoutes(gate: Gate, deps: CampaignDeps): ApiRouter {
       mode: body.mode,
       ttlSeconds: body.ttl_seconds,
       ambiguityPolicy: body.ambiguity_policy,
+      requireTls: body.require_tls,
     });
     const answer = presentCampaign(campaign);
     return c.json(answer, 201, { Location: `${c.req.path}/${answer.id}` });
@@ -173,6 +180,7 @@ export function presentCampaign(campaign: Campaign): z.infer<typeof CampaignSche
     effective_mode: campaign.effectiveMode,
     ttl_seconds: campaign.ttlSeconds,
     ambiguity_policy: campaign.ambiguityPolicy,
+    require_tls: campaign.requireTls,
     state: campaign.state,
     allowed_transitions: campaign.allowedTransitions,
     recipient_count: campaign.recipientCount,

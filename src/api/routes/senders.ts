@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { createSender, getSender, listSenders } from '../../campaigns/senders.ts';
 import type { Sender } from '../../campaigns/senders.ts';
+import { DKIM_ALGORITHMS } from '../../campaigns/senders/dkim-keys.ts';
 import type { CampaignDeps } from '../../campaigns/deps.ts';
 import { formatId } from '../../kernel/ids.ts';
 import { endpoint } from '../endpoint.ts';
@@ -23,6 +24,16 @@ const NewSender = z
       example: 'https://mail.example.com',
       description: 'Unsubscribe links are `<base>/u/<token>`; needed for stream `marketing`',
     }),
+    require_tls: z.boolean().default(false).openapi({
+      description: 'What its campaigns ask for unless they say otherwise (REQUIRETLS, RFC 8689)',
+    }),
+    dkim_algorithms: z
+      .array(z.enum(DKIM_ALGORITHMS))
+      .min(1)
+      .max(DKIM_ALGORITHMS.length)
+      .refine((all) => new Set(all).size === all.length, 'names an algorithm twice')
+      .default([...DKIM_ALGORITHMS])
+      .openapi({ description: 'Of the first keys: one each' }),
   })
   .openapi('NewSender', {
     example: {
@@ -30,8 +41,17 @@ const NewSender = z
       display_name: 'Example Bank',
       bounce_domain: 'bounce.example.com',
       unsubscribe_base_url: 'https://mail.example.com',
+      require_tls: false,
+      dkim_algorithms: [...DKIM_ALGORITHMS],
     },
   });
+
+export const DnsRecordSchema = z.object({
+  type: z.enum(['TXT', 'MX']),
+  name: z.string(),
+  value: z.string(),
+  purpose: z.string(),
+});
 
 const SenderSchema = z
   .object({
@@ -41,15 +61,9 @@ const SenderSchema = z
     domain: z.string().openapi({ description: 'ASCII domain of `from_address`: the DKIM d=' }),
     bounce_domain: z.string(),
     unsubscribe_base_url: z.string().nullable(),
-    dkim_selectors: z.array(z.string()),
-    dns_records: z.array(
-      z.object({
-        type: z.enum(['TXT', 'MX']),
-        name: z.string(),
-        value: z.string(),
-        purpose: z.string(),
-      }),
-    ),
+    require_tls: z.boolean(),
+    dkim_selectors: z.array(z.string()).openapi({ description: 'Of the keys that sign now' }),
+    dns_records: z.array(DnsRecordSchema),
     created_at: instant,
   })
   .openapi('Sender');
@@ -62,7 +76,7 @@ const create = endpoint(
     tags: ['Senders'],
     summary: 'Create a sender',
     description:
-      'Generates an RSA-2048 and an Ed25519 DKIM key (sealed at rest) and answers the DNS records to publish.',
+      'Generates its DKIM keys, RSA-2048 and Ed25519 (sealed at rest), and answers the DNS records to publish.',
     request: { body: jsonBody(NewSender) },
     responses: { 201: { description: 'The sender', content: json(SenderSchema) } },
   },
@@ -101,6 +115,8 @@ export function senderRoutes(gate: Gate, deps: CampaignDeps): ApiRouter {
       displayName: body.display_name,
       bounceDomain: body.bounce_domain,
       unsubscribeBaseUrl: body.unsubscribe_base_url,
+      requireTls: body.require_tls,
+      dkimAlgorithms: body.dkim_algorithms,
     });
     const answer = present(sender);
     return c.json(answer, 201, { Location: `${c.req.path}/${answer.id}` });
@@ -124,6 +140,7 @@ function present(sender: Sender): z.infer<typeof SenderSchema> {
     domain: sender.domain,
     bounce_domain: sender.bounceDomain,
     unsubscribe_base_url: sender.unsubscribeBaseUrl,
+    require_tls: sender.requireTls,
     dkim_selectors: sender.dkimSelectors,
     dns_records: sender.dnsRecords,
     created_at: sender.createdAt.toISOString(),

@@ -15,25 +15,49 @@ export interface DnsRecord {
   purpose: string;
 }
 
+export interface DkimFacts {
+  selector: string;
+  algorithm: string;
+  publicKey: string;
+  state: 'pending' | 'active' | 'retired';
+  retiredAt: Date | null;
+}
+
 export interface DnsFacts {
   domain: string;
   bounceDomain: string;
-  keys: readonly { selector: string; algorithm: string; publicKey: string }[];
+  keys: readonly DkimFacts[];
+}
+
+/** Five days in the queue of a relay, and two to be sure. */
+const KEEP_MS = 7 * 86_400_000;
+
+/** How long mail signed before may still be on its way. */
+export function keepUntil(retiredAt: Date): Date {
+  return new Date(retiredAt.getTime() + KEEP_MS);
+}
+
+export function dkimRecord(domain: string, key: DkimFacts): DnsRecord {
+  const type = key.algorithm === 'ed25519-sha256' ? 'ed25519' : 'rsa';
+  return {
+    type: 'TXT',
+    name: `${key.selector}._domainkey.${domain}`,
+    value: `v=DKIM1; k=${type}; p=${key.publicKey}`,
+    purpose: dkimPurpose(key),
+  };
+}
+
+function dkimPurpose({ algorithm, state, retiredAt }: DkimFacts): string {
+  if (state === 'pending') return `DKIM, ${algorithm}: publish it, then activate the key`;
+  if (retiredAt === null) return `DKIM, ${algorithm}: receivers verify the signature with it`;
+  const day = keepUntil(retiredAt).toISOString().slice(0, 10);
+  return `DKIM, ${algorithm}: retired; keep it until ${day} for mail that is on its way`;
 }
 
 export function dnsRecords(facts: DnsFacts): DnsRecord[] {
   const { domain, bounceDomain, keys } = facts;
-  const dkim = keys.map((key): DnsRecord => {
-    const type = key.algorithm === 'ed25519-sha256' ? 'ed25519' : 'rsa';
-    return {
-      type: 'TXT',
-      name: `${key.selector}._domainkey.${domain}`,
-      value: `v=DKIM1; k=${type}; p=${key.publicKey}`,
-      purpose: `DKIM, ${key.algorithm}: receivers verify the signature with it`,
-    };
-  });
   return [
-    ...dkim,
+    ...keys.map((key) => dkimRecord(domain, key)),
     {
       type: 'MX',
       name: bounceDomain,

@@ -1,7 +1,8 @@
 /** campaigns/senders/store — SQL of `senders` and `dkim_keys`. */
 import type { dkimKeys, senders } from '../../../drizzle/schema.ts';
 import { bigints } from '../../kernel/postgres/arrays.ts';
-import type { Db } from '../../kernel/postgres/connect.ts';
+import { CHANNELS } from '../../kernel/events.ts';
+import type { Db, Tx } from '../../kernel/postgres/connect.ts';
 import type { PageRequest } from '../page.ts';
 
 export type SenderRow = typeof senders.$inferSelect;
@@ -14,9 +15,10 @@ export type NewDkimKey = Pick<
 
 export async function insertSender(db: Db, sender: NewSender): Promise<SenderRow> {
   const [row] = await db<SenderRow[]>`
-    insert into senders (from_address, display_name, domain, bounce_domain, unsubscribe_base_url)
+    insert into senders (from_address, display_name, domain, bounce_domain, unsubscribe_base_url,
+      require_tls)
     values (${sender.fromAddress}, ${sender.displayName}, ${sender.domain}, ${sender.bounceDomain},
-      ${sender.unsubscribeBaseUrl})
+      ${sender.unsubscribeBaseUrl}, ${sender.requireTls})
     returning *`;
   if (row === undefined) throw new Error('insert into senders returned nothing');
   return row;
@@ -26,11 +28,12 @@ export async function insertDkimKey(
   db: Db,
   senderId: bigint,
   key: NewDkimKey,
+  state: DkimKeyRow['state'],
 ): Promise<DkimKeyRow> {
   const [row] = await db<DkimKeyRow[]>`
-    insert into dkim_keys (sender_id, selector, algorithm, private_key_sealed, public_key)
+    insert into dkim_keys (sender_id, selector, algorithm, private_key_sealed, public_key, state)
     values (${senderId}, ${key.selector}, ${key.algorithm}, ${key.privateKeySealed},
-      ${key.publicKey})
+      ${key.publicKey}, ${state})
     returning *`;
   if (row === undefined) throw new Error('insert into dkim_keys returned nothing');
   return row;
@@ -54,6 +57,40 @@ export async function selectSenders(db: Db, page: PageRequest): Promise<SenderRo
 export async function selectDkimKeys(db: Db, senderIds: readonly bigint[]): Promise<DkimKeyRow[]> {
   return db<DkimKeyRow[]>`
     select * from dkim_keys
-    where sender_id = any(${bigints([...senderIds])}::bigint[]) and active
+    where sender_id = any(${bigints([...senderIds])}::bigint[]) and state = 'active'
     order by sender_id, id`;
+}
+
+/** In every state, oldest first. */
+export async function selectAllDkimKeys(
+  db: Db,
+  senderIds: readonly bigint[],
+): Promise<DkimKeyRow[]> {
+  return db<DkimKeyRow[]>`
+    select * from dkim_keys
+    where sender_id = any(${bigints([...senderIds])}::bigint[])
+    order by sender_id, id`;
+}
+
+export async function lockSender(tx: Tx, id: bigint): Promise<void> {
+  await tx`select 1 from senders where id = ${id} for no key update`;
+}
+
+export async function setDkimKeyState(
+  db: Db,
+  id: bigint,
+  state: DkimKeyRow['state'],
+  retiredAt: Date | null,
+): Promise<DkimKeyRow> {
+  const [row] = await db<DkimKeyRow[]>`
+    update dkim_keys set state = ${state}, retired_at = ${retiredAt}
+    where id = ${id}
+    returning *`;
+  if (row === undefined) throw new Error('update of dkim_keys returned nothing');
+  return row;
+}
+
+/** Told by PostgreSQL when the transaction commits. */
+export async function notifySender(db: Db, id: bigint): Promise<void> {
+  await db`select pg_notify(${CHANNELS.senders}, ${id.toString()})`;
 }

@@ -5,6 +5,8 @@
  */
 export interface Cache<T> {
   get(key: bigint, load: () => Promise<T>): Promise<T>;
+  /** What is being loaded now is not kept either. */
+  clear(): void;
 }
 
 export function createCache<T>(limit: number): Cache<T> {
@@ -29,5 +31,6 @@ export function createCache<T>(limit: number): Cache<T> {
       }
       return loading;
     },
+    clear: () => entries.clear(),
   };
 }

@@ -10,6 +10,7 @@ export interface SendingCampaign {
   /** `campaign` or `notice`. */
   purpose: string;
   mode: DeliveryMode;
+  requireTls: boolean;
   fromAddress: string;
   displayName: string;
   domain: string;
@@ -26,7 +27,8 @@ export async function selectSendingCampaign(
   campaignId: bigint,
 ): Promise<SendingCampaign | undefined> {
   const [row] = await db<SendingCampaign[]>`
-    select c.id, c.sender_id, c.stream, c.purpose, c.mode, s.from_address, s.display_name, s.domain,
+    select c.id, c.sender_id, c.stream, c.purpose, c.mode, c.require_tls, s.from_address,
+      s.display_name, s.domain,
       s.bounce_domain, s.unsubscribe_base_url, k.subject, k.html, k.text, k.variables
     from campaigns c
       join senders s on s.id = c.sender_id

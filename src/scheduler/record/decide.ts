@@ -138,6 +138,7 @@ const LOCAL_CLASSES: Record<LocalFailure, BounceClass> = {
   protocol_error: 'protocol',
   tls_failed: 'network',
   auth_failed: 'system',
+  requiretls_unsupported: 'protocol',
   too_large: 'too_large',
   eight_bit_unsupported: 'protocol',
   smtputf8_unsupported: 'protocol',
