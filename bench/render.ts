@@ -8,7 +8,11 @@
  */
 import { createPrivateKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { generateDkimKeys, openPrivateKey } from '../src/campaigns/senders/dkim-keys.ts';
+import {
+  DKIM_ALGORITHMS,
+  generateDkimKeys,
+  openPrivateKey,
+} from '../src/campaigns/senders/dkim-keys.ts';
 import { compileContentParts } from '../src/campaigns/source/content.ts';
 import { chooseEncoding } from '../src/campaigns/source/encode.ts';
 import { subjectField, toField } from '../src/campaigns/source/headers.ts';
@@ -73,7 +77,7 @@ async function measure(name: string, signer: Signer | null): Promise<void> {
   console.log(JSON.stringify(row));
 }
 
-const keys = (await generateDkimKeys(SECRET)).map((key) => ({
+const keys = (await generateDkimKeys(SECRET, DKIM_ALGORITHMS)).map((key) => ({
   selector: key.selector,
   algorithm: key.algorithm as DkimKey['algorithm'],
   privateKey: createPrivateKey(

@@ -29,5 +29,6 @@ export interface CampaignDeps {
   /** Former secrets, newest first: keys they sealed can still be opened. */
   previousSecrets: readonly string[];
   jobs: CampaignJobs;
-  lookupTxt(name: string): Promise<TxtAnswer>;
+  /** Absent: nothing can be seen from here. */
+  lookupTxt?: (name: string) => Promise<TxtAnswer>;
 }

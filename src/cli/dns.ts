@@ -16,7 +16,7 @@ export function dnsClientOf(config: Config): DnsClient {
   return createDnsClient({ servers: server === null ? systemServers() : [server] });
 }
 
-export function txtLookupOf(config: Config): CampaignDeps['lookupTxt'] {
+export function txtLookupOf(config: Config): NonNullable<CampaignDeps['lookupTxt']> {
   const dns = dnsClientOf(config);
   return (name) => lookupTxt(dns, name);
 }
