@@ -407,6 +407,13 @@ export const minuteRollups = pgTable(
   (t) => [primaryKey({ columns: [t.campaignId, t.minute, t.kind] })],
 );
 
+/** How often each classification rule decided (`volley bounce rules`), by UTC day. */
+export const ruleRollups = pgTable(
+  'rule_rollups',
+  { rule: text().notNull(), day: date().notNull(), count: int8().notNull() },
+  (t) => [primaryKey({ columns: [t.rule, t.day] })],
+);
+
 // --- what comes back ----------------------------------------------------------------------------
 
 /** Every message the bounce listener said 250 to, once. */
@@ -528,6 +535,45 @@ export const watchedAddresses = pgTable(
     bounced: boolean().notNull().default(false),
   },
   (t) => [index('watched_addresses_due').on(t.dueAt)],
+);
+
+/** Rules of an operator, tried before the built-in ones (src/bounce/rulebook.ts). */
+export const bounceRules = pgTable('bounce_rules', {
+  id: text().primaryKey(),
+  pattern: text().notNull(),
+  class: text().notNull(),
+  /** null: as class and codes say. */
+  permanent: boolean(),
+  evidence: text().notNull(),
+  counter: text().notNull(),
+  source: text().notNull(),
+  createdAt: createdAt(),
+});
+
+/** Replies that no rule recognised, those that differ only in names and numbers as one. */
+export const unmatchedReplies = pgTable(
+  'unmatched_replies',
+  {
+    /** SHA-256 of what is the same in all of them. */
+    fingerprint: bytea().primaryKey(),
+    /** The first of them, as it was said. */
+    sample: text().notNull(),
+    code: smallint(),
+    enhanced: text(),
+    stage: text(),
+    /** What the codes alone made of it. */
+    class: text().notNull(),
+    /** Destination domain of the last. */
+    domain: text().notNull(),
+    count: int8().notNull(),
+    firstSeen: at().notNull(),
+    lastSeen: at().notNull(),
+  },
+  // Most frequent first; the purge walks the other end.
+  (t) => [
+    index('unmatched_replies_count').on(t.count),
+    index('unmatched_replies_last').on(t.lastSeen),
+  ],
 );
 
 /** Small settled values: the claim of the next delivery id, the encrypted-secret check. */

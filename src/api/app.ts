@@ -12,6 +12,7 @@ import { requestId } from 'hono/request-id';
 import { routePath } from 'hono/route';
 import { secureHeaders } from 'hono/secure-headers';
 import type { Reception } from '../bounce/reception.ts';
+import type { Rulebook } from '../bounce/rulebook.ts';
 import { createSuppressions } from '../bounce/suppressions/suppressions.ts';
 import type { CampaignDeps } from '../campaigns/deps.ts';
 import { createNotices } from '../campaigns/notices.ts';
@@ -28,6 +29,7 @@ import type { BodyLimits } from './request-body.ts';
 import { createRouter } from './router.ts';
 import type { ApiRouter } from './router.ts';
 import { ambiguityRoutes } from './routes/ambiguity.ts';
+import { bounceRoutes } from './routes/bounces.ts';
 import { campaignRoutes } from './routes/campaigns.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
 import { inboundRoutes } from './routes/inbound.ts';
@@ -49,6 +51,8 @@ export interface ApiDeps extends CampaignDeps {
   log: Logger;
   /** What takes in messages that come back. */
   reception: Reception;
+  /** How replies are classified. */
+  rulebook: Rulebook;
   /** Largest message that is taken in. */
   maxInboundBytes: number;
   /** Port: what only the composition root knows of this process. */
@@ -102,6 +106,7 @@ export function createApi(deps: ApiDeps): ApiRouter {
   app.route('/', deliveryRoutes(gate, deps));
   app.route('/', reportRoutes(gate, deps));
   app.route('/', inboundRoutes(gate, deps));
+  app.route('/', bounceRoutes(gate, deps));
   app.route('/', suppressionFileRoutes(gate, suppressions, streams));
   app.route('/', suppressionRoutes(gate, suppressions, clock));
   app.route('/', unsubscribeRoutes(gate, { sql, clock, keyRing, notices: createNotices(deps) }));

@@ -59,6 +59,21 @@ export async function* gunzip(body: AsyncIterable<Uint8Array>): AsyncGenerator<U
   await feeding;
 }
 
+/** One message: `body_too_large` over `maxBytes`. */
+export async function* atMost(
+  body: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+): AsyncGenerator<Buffer> {
+  let sizeBytes = 0;
+  for await (const chunk of body) {
+    sizeBytes += chunk.byteLength;
+    if (sizeBytes > maxBytes) {
+      throw new AppError('body_too_large', `a message may have at most ${maxBytes} bytes`);
+    }
+    yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  }
+}
+
 /** For the OpenAPI document: a body that is a stream of text. */
 export function uploadBody(examples: Record<string, string>) {
   const content = Object.entries(examples).map(([mediaType, example]) => [

@@ -35,6 +35,9 @@ import {
 import type { InboundRow } from './store.ts';
 import { countSoftBounces } from './soft-bounces/store.ts';
 import type { SoftBounce } from './soft-bounces/store.ts';
+import { isUnmatched } from './unmatched.ts';
+import type { UnmatchedReply } from './unmatched.ts';
+import { countUnmatched } from './unmatched/store.ts';
 import { addSuppressions } from './suppressions/store.ts';
 
 export interface RecordDeps {
@@ -183,11 +186,16 @@ export async function recordFacts(tx: Tx, facts: readonly Fact[]): Promise<void>
       return [{ addressKey, kind, class: name, evidence, campaignId, at }];
     }),
   );
+  await countUnmatched(
+    tx,
+    facts.flatMap(({ finding, at }) => unmatchedOf(finding, at)),
+  );
   await addToRollups(
     tx,
     counted.map(({ finding, delivery, at }) => {
       const { campaignId, domain } = delivery;
-      return { campaignId, at, domain, kind: finding.kind, class: finding.class ?? '', count: 1 };
+      const { kind, rule } = finding;
+      return { campaignId, at, domain, kind, class: finding.class ?? '', rule, count: 1 };
     }),
   );
 }
@@ -204,6 +212,15 @@ function outcomesOf(
     // `delete` lets only the first of two equal facts count.
     return fresh.delete(`${kind} ${delivery.deliveryId}`) ? [{ ...fact, delivery }] : [];
   });
+}
+
+/** A reason in a report that only its codes could judge. */
+function unmatchedOf(finding: Finding, at: Date): UnmatchedReply[] {
+  const { rule, class: name, text, enhancedCode: enhanced, delivery } = finding;
+  if (rule === null || name === null || text === null || !isUnmatched(rule)) return [];
+  return [
+    { code: null, enhanced, text, stage: null, class: name, domain: delivery?.domain ?? '', at },
+  ];
 }
 
 /** Looks up everything that the arrivals may be about: three statements, however many they are. */

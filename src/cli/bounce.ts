@@ -1,8 +1,10 @@
 /**
- * cli/bounce — `volley bounce`: what Volley understands of a bounce, without a database.
+ * cli/bounce — `volley bounce`: what Volley understands of a bounce.
  *
- *   inspect   one JSON line a file: kind, recipients, status, class
- *   classify  one reply a line in, one JSON line out
+ *   inspect    one JSON line a file: kind, recipients, status, class (needs no database)
+ *   classify   one reply a line in, one JSON line out (needs no database)
+ *   rules      bounce-rules.ts
+ *   unmatched  bounce-rules.ts
  */
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -12,13 +14,15 @@ import { inspectMessage } from '../bounce/inspect.ts';
 import { classify } from '../bounce/classify.ts';
 import { inspectionLine, verdictLine } from '../bounce/report-lines.ts';
 import { AppError, messageOf } from '../kernel/errors.ts';
+import { addRuleCommands } from './bounce-rules.ts';
 import { formatTable, print } from './table.ts';
 
 const EXAMPLES = `
 Examples:
   npm run -s volley -- bounce inspect bounce.eml
   npm run -s volley -- bounce inspect --json Maildir/new
-  echo '550 5.1.1 user unknown' | npm run -s volley -- bounce classify --json`;
+  echo '550 5.1.1 user unknown' | npm run -s volley -- bounce classify --json
+  npm run -s volley -- bounce unmatched --limit 20`;
 
 export function bounceCommand(): Command {
   const command = new Command('bounce')
@@ -57,6 +61,7 @@ export function bounceCommand(): Command {
         else print(`${line.class}\t${line.action}\t${line.scope}\t${line.rule}\t${text}`);
       }
     });
+  addRuleCommands(command);
   return command;
 }
 

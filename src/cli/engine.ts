@@ -13,6 +13,8 @@ import { startApi } from '../api/server.ts';
 import { SOFT_LIMITS } from '../bounce/policy.ts';
 import { startWatch } from '../bounce/watch/keeper.ts';
 import type { WatchDeps } from '../bounce/watch/keeper.ts';
+import { openRulebook } from '../bounce/rulebook.ts';
+import { purgeUnmatched } from '../bounce/unmatched/store.ts';
 import type { CampaignDeps } from '../campaigns/deps.ts';
 import { createNotices } from '../campaigns/notices.ts';
 import { loadLetters } from '../campaigns/notices/letters.ts';
@@ -22,8 +24,9 @@ import type { Clock } from '../kernel/clock.ts';
 import { CHANNELS } from '../kernel/events.ts';
 import type { Config } from '../kernel/config.ts';
 import { createResourceStack, startLoop } from '../kernel/lifecycle.ts';
-import type { ResourceStack } from '../kernel/lifecycle.ts';
+import type { Loop, ResourceStack } from '../kernel/lifecycle.ts';
 import type { Logger } from '../kernel/log.ts';
+import type { Sql } from '../kernel/postgres/connect.ts';
 import { migrationCount } from '../kernel/postgres/migrate.ts';
 import { createMta } from '../mta/deliver.ts';
 import type { MtaOptions } from '../mta/deliver.ts';
@@ -80,10 +83,9 @@ async function assemble(options: EngineOptions, stack: ResourceStack): Promise<E
   const mta = createMta({ ...mtaOptions(config, clock, log), ownListeners: () => ownListeners });
   stack.onRelease('mta', () => mta.close());
   const source = createMessageSource(deps);
-  // Also when the connection for it was lost and is back: a notification may have been missed.
-  const forget = (): void => source.forget();
-  const keyChanges = await sql.listen(CHANNELS.senders, forget, forget);
-  stack.onRelease('key listener', () => keyChanges.unlisten());
+  await forgetOnKeyChange(sql, source, stack);
+  const rulebook = await openRulebook({ sql, file: config.bounceRules ?? null, log });
+  stack.onRelease('rulebook', () => rulebook.close());
   const expansion = { sql, clock, batchSize: config.batchSize, chunkSize: CHUNK_SIZE };
   const scheduler = await startScheduler({
     ...config,
@@ -91,19 +93,26 @@ async function assemble(options: EngineOptions, stack: ResourceStack): Promise<E
     mta,
     source,
     random: Math.random,
+    classify: rulebook.classify,
     log,
     exclusive: database.exclusive,
   });
   stack.onRelease('scheduler', () => scheduler.stop(config.drainSeconds * 1_000));
   await jobs.work(expansion);
 
-  const { listener, reception } = await startReturns({ ...options, clock, jobs });
+  const { listener, reception } = await startReturns({
+    ...options,
+    clock,
+    jobs,
+    classify: rulebook.classify,
+  });
   stack.onRelease('bounce listener', () => listener.close());
   ownListeners.push({ host: config.bounceHost, port: listener.port });
   const api = createApi({
     ...deps,
     log,
     reception,
+    rulebook,
     maxInboundBytes: config.bounceMaxMessageBytes,
     ready: async () => ({ bounceListener: true, migrations: migrationCount() }),
   });
@@ -112,13 +121,7 @@ async function assemble(options: EngineOptions, stack: ResourceStack): Promise<E
 
   const watch = startWatch(watchDeps(config, deps, log));
   stack.onRelease('watch', () => watch.stop());
-  const housekeeping = startLoop({
-    intervalMs: 3_600_000,
-    step: async () => {
-      await purgeIdempotencyKeys(sql);
-    },
-    onError: (error) => log.error({ err: error }, 'cannot purge old idempotency keys'),
-  });
+  const housekeeping = startHousekeeping(sql, log);
   stack.onRelease('housekeeping', () => housekeeping.stop());
 
   return {
@@ -141,6 +144,29 @@ function watchDeps(config: Config, deps: CampaignDeps, log: Logger): WatchDeps {
     limits: SOFT_LIMITS,
     times: { warnAfterDays, probeAfterDays, graceDays },
   };
+}
+
+/** Also when the connection for it was lost and is back: a notification may have been missed. */
+async function forgetOnKeyChange(
+  sql: Sql,
+  source: ReturnType<typeof createMessageSource>,
+  stack: ResourceStack,
+): Promise<void> {
+  const forget = (): void => source.forget();
+  const keyChanges = await sql.listen(CHANNELS.senders, forget, forget);
+  stack.onRelease('key listener', () => keyChanges.unlisten());
+}
+
+/** Hourly: rows that nobody asks for any more. */
+function startHousekeeping(sql: Sql, log: Logger): Loop {
+  return startLoop({
+    intervalMs: 3_600_000,
+    step: async () => {
+      await purgeIdempotencyKeys(sql);
+      await purgeUnmatched(sql);
+    },
+    onError: (error) => log.error({ err: error }, 'cannot purge what is old'),
+  });
 }
 
 function mtaOptions(config: Config, clock: Clock, log: Logger): MtaOptions {

@@ -7,6 +7,7 @@
  */
 import { join } from 'node:path';
 import { createAnswers } from '../bounce/answers.ts';
+import type { Classifier } from '../bounce/classify.ts';
 import { startBounceListener } from '../bounce/listener.ts';
 import type { BounceListener } from '../bounce/listener.ts';
 import { createReception } from '../bounce/reception.ts';
@@ -31,6 +32,7 @@ export interface ReturnsOptions {
   log: Logger;
   clock: Clock;
   jobs: CampaignJobs;
+  classify: Classifier;
 }
 
 export interface Returns {
@@ -41,13 +43,19 @@ export interface Returns {
 const CERTIFICATE_CHECK_MS = 60_000;
 
 export async function startReturns(options: ReturnsOptions): Promise<Returns> {
-  const { config, database, secrets, log, clock, jobs } = options;
+  const { config, database, secrets, log, clock, jobs, classify } = options;
   const keyRing = createKeyRing([secrets.secret, ...secrets.previousSecrets]);
   const answers = createAnswers({
     notices: createNotices({ clock, jobs }),
     postmasterForwardTo: config.postmasterForwardTo ?? null,
   });
-  const reception = createReception({ sql: database.sql, keyRing, clock, answer: answers });
+  const reception = createReception({
+    sql: database.sql,
+    keyRing,
+    clock,
+    classify,
+    answer: answers,
+  });
   const storage = storageOf(config, clock);
   const listener = await startBounceListener(
     { reception, log, ...(storage === null ? {} : { storage }) },

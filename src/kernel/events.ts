@@ -51,4 +51,6 @@ export const CHANNELS = {
   suppressions: 'volley_suppressions',
   /** Payload: sender id. Its DKIM keys changed. */
   senders: 'volley_senders',
+  /** Payload: rule id. An operator's rule was added or taken away. */
+  rules: 'volley_bounce_rules',
 } as const;

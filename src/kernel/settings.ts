@@ -147,6 +147,11 @@ export const SETTINGS = {
     integer(0, Number.MAX_SAFE_INTEGER, 536_870_912),
     'With the embedded PostgreSQL: free bytes of its disk below which no returning mail is taken',
   ),
+  bounceRules: setting(
+    'VOLLEY_BOUNCE_RULES',
+    z.string().min(1).optional(),
+    'YAML or JSON file of classification rules, tried before the built-in ones; read again when it changes',
+  ),
   postmasterForwardTo: setting(
     'VOLLEY_POSTMASTER_FORWARD_TO',
     z

@@ -21,6 +21,7 @@ import type { CampaignInWork, CampaignsInWork } from './campaigns-in-work.ts';
 import type { CampaignMessages, MessageSource, Rendered } from './ports.ts';
 import { findSuppressed } from './queue/store.ts';
 import type { Batch, QueuedRecipient } from './queue/store.ts';
+import type { Classifier } from '../bounce/classify.ts';
 import { decide } from './record/decide.ts';
 import type { Entry, Recorder } from './record/recorder.ts';
 import { createRoster } from './roster.ts';
@@ -36,6 +37,8 @@ export interface RunnerDeps {
   random: Random;
   log: Logger;
   retryScheduleSeconds: readonly number[];
+  /** The built-in rules when absent. */
+  classify?: Classifier;
   maxRecipientsPerCopy: number;
   maxLanes: number;
 }
@@ -234,10 +237,10 @@ class RunningBatch implements BatchRun {
   }
 
   #settleRow(row: QueuedRecipient, outcome: SiteFailure): void {
-    const { clock, random, retryScheduleSeconds } = this.#deps;
+    const { clock, random, retryScheduleSeconds, classify } = this.#deps;
     const { expiresAt, ambiguityPolicy } = this.#campaign;
     const { attempts } = row;
-    const limits = { attempts, expiresAt, ambiguityPolicy, retryScheduleSeconds };
+    const limits = { attempts, expiresAt, ambiguityPolicy, retryScheduleSeconds, classify };
     this.#write(row, decide(outcome, { ...limits, now: clock(), random }), outcome);
   }
 

@@ -8,6 +8,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import type { Classifier } from '../bounce/classify.ts';
 import type { Random } from '../kernel/clock.ts';
 import { CHANNELS } from '../kernel/events.ts';
 import { createResourceStack, within } from '../kernel/lifecycle.ts';
@@ -30,6 +31,8 @@ export interface SchedulerOptions extends ExpandDeps {
   maxConnectionsPerDestination: number;
   maxRecipientsPerCopy: number;
   retryScheduleSeconds: readonly number[];
+  /** The built-in rules when absent. */
+  classify?: Classifier;
   /** No other process can hold batches: the embedded database has one Volley. */
   exclusive: boolean;
 }

@@ -91,6 +91,23 @@ const CALLS: Record<string, () => Promise<Answer>> = {
   'get /v1/deliveries/{id}': () => api.get(`/v1/deliveries/${world.delivery}`),
   'get /v1/reports/bounces': () =>
     api.get('/v1/reports/bounces?from=2020-01-01&to=2040-01-01&group_by=class'),
+  'post /v1/bounces/rules': () =>
+    api.post('/v1/bounces/rules', {
+      id: 'quota-words',
+      pattern: 'storage allotment (?:is )?used up',
+      class: 'full',
+      evidence: '550 Sorry, the storage allotment is used up',
+    }),
+  'get /v1/bounces/rules': () => api.get('/v1/bounces/rules'),
+  'delete /v1/bounces/rules/{id}': () => api.call('DELETE', '/v1/bounces/rules/own.quota-words'),
+  'get /v1/bounces/unmatched': () => api.get('/v1/bounces/unmatched?limit=5'),
+  'post /v1/bounces/inspect': () =>
+    api.call(
+      'POST',
+      '/v1/bounces/inspect',
+      { body: 'Subject: hello\r\n\r\nhello' },
+      { headers: { 'Content-Type': 'message/rfc822' } },
+    ),
   'post /v1/inbound': () =>
     api.call(
       'POST',

@@ -4,7 +4,7 @@
  *     const api = useApi();
  *     const { status, body } = await api.post('/v1/senders', { ... }, { as: 'admin' });
  */
-import { beforeAll } from 'vitest';
+import { afterAll, beforeAll } from 'vitest';
 import { createApi } from '../../src/api/app.ts';
 import type { ApiDeps } from '../../src/api/app.ts';
 import { createKey } from '../../src/api/keys.ts';
@@ -12,6 +12,7 @@ import type { ApiRouter } from '../../src/api/router.ts';
 import { SCOPES } from '../../src/api/scopes.ts';
 import type { Scope } from '../../src/api/scopes.ts';
 import { createReception } from '../../src/bounce/reception.ts';
+import { openRulebook } from '../../src/bounce/rulebook.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { createLogger } from '../../src/kernel/log.ts';
 import { migrationCount } from '../../src/kernel/postgres/migrate.ts';
@@ -66,15 +67,21 @@ export function useApi(change: (deps: ApiDeps) => Partial<ApiDeps> = () => ({}))
   const keys = {} as Record<Scope, string>;
   let app: ApiRouter | undefined;
   let deps: ApiDeps | undefined;
+  let stop: () => Promise<void> = async () => undefined;
 
   beforeAll(async () => {
     for (const scope of SCOPES) {
       keys[scope] = (await createKey(database.sql, { name: scope, scopes: [scope] })).key;
     }
-    deps = testDeps(database, jobs);
+    const given = testDeps(database, jobs);
+    const rulebook = await openRulebook({ sql: database.sql, file: null, log: given.log });
+    stop = () => rulebook.close();
+    deps = { ...given, rulebook };
     deps = { ...deps, ...change(deps) };
     app = createApi(deps);
   });
+
+  afterAll(() => stop());
 
   const api: TestApi = {
     get app() {
@@ -110,7 +117,7 @@ export function useApi(change: (deps: ApiDeps) => Partial<ApiDeps> = () => ({}))
   return api;
 }
 
-export function testDeps(database: TestDatabase, jobs: string[] = []): ApiDeps {
+function testDeps(database: TestDatabase, jobs: string[] = []): Omit<ApiDeps, 'rulebook'> {
   const { sql } = database;
   const keyRing = createKeyRing([SECRET]);
   return {

@@ -16,7 +16,7 @@ import type { Gate } from '../gate.ts';
 import { createRouter } from '../router.ts';
 import type { ApiRouter } from '../router.ts';
 import { idOf, json, lineOf } from '../schema.ts';
-import { readUpload, uploadBody } from '../upload.ts';
+import { atMost, readUpload, uploadBody } from '../upload.ts';
 
 export interface InboundDeps {
   reception: Reception;
@@ -98,15 +98,4 @@ async function keepFor(
   }
   const [kept] = await reception.keep(intake, sender, [destination]);
   return kept ?? null;
-}
-
-async function* atMost(body: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Buffer> {
-  let sizeBytes = 0;
-  for await (const chunk of body) {
-    sizeBytes += chunk.byteLength;
-    if (sizeBytes > maxBytes) {
-      throw new AppError('body_too_large', `a message may have at most ${maxBytes} bytes`);
-    }
-    yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-  }
 }

@@ -2,7 +2,7 @@
  * kernel/rollups/store — the counts that the balance and the reports read.
  *
  * Promises: counts are added in the transaction of the events they count, so the two agree after any
- *           crash. Rows are summed first and written in key order, daily before minute, so two
+ *           crash. Rows are summed first and written in key order, rules before daily before minute, so two
  *           writers never wait for each other in a circle.
  * Callers:  call it last in the transaction, and once. The rows of the running minute are hot: a lock
  *           on them is held until the commit, and everybody who takes them last cannot deadlock.
@@ -19,12 +19,15 @@ export interface RollupRow {
   kind: EventKind;
   /** Bounce class; empty when the kind has none. */
   class: string;
+  /** The classification rule that decided; absent or null: none did. */
+  rule?: string | null;
   count: number;
 }
 
-/** Adds `rows` to both tables. Days and minutes are UTC. */
+/** Adds `rows` to all three tables. Days and minutes are UTC. */
 export async function addToRollups(db: Db, rows: readonly RollupRow[]): Promise<void> {
   if (rows.length === 0) return;
+  await addToRules(db, rows);
   await addToDays(
     db,
     sum(rows, (row) => [row.at.toISOString().slice(0, 10), row.domain, row.class]),
@@ -55,6 +58,27 @@ function sum(rows: readonly RollupRow[], partsOf: (row: RollupRow) => string[]):
     else totals.set(key, { campaignId, kind: row.kind, parts, count: row.count });
   }
   return [...totals].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, total]) => total);
+}
+
+async function addToRules(db: Db, rows: readonly RollupRow[]): Promise<void> {
+  const totals = new Map<string, { rule: string; day: string; count: number }>();
+  for (const { rule = null, at, count } of rows) {
+    if (rule === null) continue;
+    const day = at.toISOString().slice(0, 10);
+    const total = totals.get(`${rule} ${day}`);
+    if (total === undefined) totals.set(`${rule} ${day}`, { rule, day, count });
+    else total.count += count;
+  }
+  if (totals.size === 0) return;
+  const sorted = [...totals].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, total]) => total);
+  await db`
+    insert into rule_rollups as r (rule, day, count)
+    select * from unnest(
+      ${sorted.map((t) => t.rule)}::text[],
+      ${sorted.map((t) => t.day)}::text[]::date[],
+      ${sorted.map((t) => String(t.count))}::bigint[]
+    )
+    on conflict (rule, day) do update set count = r.count + excluded.count`;
 }
 
 async function addToDays(db: Db, totals: readonly Total[]): Promise<void> {

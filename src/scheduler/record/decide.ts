@@ -9,7 +9,8 @@
  *           attempt. Suppression is asked of bounce/policy only when the delivery bounced, and a soft
  *           bounce is counted only when it is over: bounced or expired.
  */
-import { classify } from '../../bounce/classify.ts';
+import { classify as classifyBuiltin } from '../../bounce/classify.ts';
+import type { Classifier } from '../../bounce/classify.ts';
 import { softKindOf, suppressionFor } from '../../bounce/policy.ts';
 import type { SoftKind } from '../../bounce/policy.ts';
 import type { BounceClass, Verdict } from '../../bounce/classes.ts';
@@ -31,6 +32,8 @@ export interface DecisionContext {
   retryScheduleSeconds: readonly number[];
   now: Date;
   random: Random;
+  /** The built-in rules when absent. */
+  classify?: Classifier | undefined;
 }
 
 export type Suppression = NonNullable<ReturnType<typeof suppressionFor>>;
@@ -59,7 +62,7 @@ export function decide(outcome: SiteFailure, context: DecisionContext): Decision
     case 'deferred':
     case 'rejected':
       if (outcome.failure === 'aborted') return brokenOff();
-      return decideFailure(verdictOf(outcome), context);
+      return decideFailure(verdictOf(outcome, context.classify), context);
     default:
       return assertNever(outcome.result);
   }
@@ -117,7 +120,7 @@ function decideFailure(verdict: Verdict, context: DecisionContext): Decision {
   return { ...settled('pending', 'delivery.deferred'), ...facts, nextAttemptAt: next };
 }
 
-function verdictOf(outcome: SiteFailure): Verdict {
+function verdictOf(outcome: SiteFailure, classify: Classifier = classifyBuiltin): Verdict {
   const { reply, failure, stage } = outcome;
   // Our own observation stands above the words of a reply that came with it.
   if (failure !== null || reply === null) return localVerdict(failure ?? 'connection_lost');

@@ -15,6 +15,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { countSoftBounces } from '../../bounce/soft-bounces/store.ts';
 import type { SoftBounce } from '../../bounce/soft-bounces/store.ts';
+import { isUnmatched } from '../../bounce/unmatched.ts';
+import type { UnmatchedReply } from '../../bounce/unmatched.ts';
+import { countUnmatched } from '../../bounce/unmatched/store.ts';
 import { addSuppressions } from '../../bounce/suppressions/store.ts';
 import type { NewSuppression } from '../../bounce/suppressions/suppression.ts';
 import type { DeliveryEventKind } from '../../kernel/events.ts';
@@ -142,6 +145,10 @@ class GroupRecorder implements Recorder {
       const applied = entries.length > 0 ? await writeEntries(this.#options, tx, entries) : [];
       const batchIds = settlements.map((settlement) => settlement.batchId);
       if (batchIds.length > 0) await settleBatches(tx, owner, batchIds);
+      await countUnmatched(
+        tx,
+        applied.flatMap((entry) => unmatchedOf(entry, this.#options.clock())),
+      );
       // Last: the rows of the running minute are hot, and locked until the commit.
       await addToRollups(
         tx,
@@ -243,13 +250,23 @@ function whatWasSaid(outcome: SiteFailure | null): {
   return { code: null, ...describeFailure(outcome.failure) };
 }
 
+/** A reply of a receiver that only its codes could judge. */
+function unmatchedOf({ decision, outcome, domain }: Entry, at: Date): UnmatchedReply[] {
+  const { rule, class: name } = decision;
+  if (outcome?.reply == null || rule === null || name === null || !isUnmatched(rule)) return [];
+  const { code, enhanced, text } = outcome.reply;
+  return [{ code, enhanced, text, stage: outcome.stage, class: name, domain, at }];
+}
+
 /** Rollups count states (the balance reads them) and deferrals, whatever the event was called. */
 function rollupOf(entry: Entry, at: Date): Parameters<typeof addToRollups>[1] {
   const { decision, campaignId, domain } = entry;
   if (decision.event === null) return [];
   const kind: DeliveryEventKind =
     decision.state === 'pending' ? 'delivery.deferred' : `delivery.${decision.state}`;
-  return [{ campaignId, at, domain, kind, class: decision.class ?? '', count: 1 }];
+  return [
+    { campaignId, at, domain, kind, class: decision.class ?? '', rule: decision.rule, count: 1 },
+  ];
 }
 
 /** What the failures say of their recipients: suppressed, or one soft bounce more. */
