@@ -12,7 +12,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/house/**', 'test/scenarios/**'],
+          exclude: ['test/house/**', 'test/scenarios/**', 'test/interop/**'],
           globalSetup: ['test/harness/global-database.ts'],
           testTimeout: 20_000,
           hookTimeout: 60_000,
@@ -24,6 +24,15 @@ export default defineConfig({
           include: ['test/scenarios/**/*.test.ts'],
           globalSetup: ['test/harness/global-database.ts'],
           testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'interop',
+          include: ['test/interop/**/*.test.ts'],
+          globalSetup: ['test/harness/global-database.ts', 'test/interop/rooms.ts'],
+          testTimeout: 120_000,
           hookTimeout: 60_000,
         },
       },

@@ -34,6 +34,7 @@ const stored = await compileContent({
 });
 const encoding = chooseEncoding([stored.html, stored.text]);
 const skeleton = await composeSkeleton({
+  boundary: 'bench',
   fromAddress: 'news@shop.example',
   displayName: 'Corner Shop',
   encoding,

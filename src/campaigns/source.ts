@@ -1,8 +1,8 @@
 /**
  * campaigns/source — frozen content and a recipient into signed bytes (scheduler/ports.ts MessageSource).
  *
- * Promises: a message holds no address but its recipient's; a single copy holds none. Message-ID is the
- *           same at every attempt, so a duplicate can be recognised. Bytes are 7-bit with CRLF lines,
+ * Promises: a message holds no address but its recipient's; a single copy holds none. Message-ID and
+ *           body are the same at every attempt and in every process, so a duplicate can be recognised. Bytes are 7-bit with CRLF lines,
  *           DKIM-signed with all active keys of the sender, and carry our signed trace
  *           (X-Volley-Trace, CFBL-Address RFC 9477) for complaints. Marketing carries List-Unsubscribe,
  *           one-click when the link names the recipient (RFC 8058).
@@ -89,7 +89,11 @@ async function load(
   invariant(campaign !== undefined, `campaign ${campaignId} is there`);
   const keys = await selectDkimKeys(deps.sql, [campaign.senderId]);
   const encoding = chooseEncoding([campaign.html, campaign.text]);
-  const skeleton = await composeSkeleton({ ...campaign, encoding });
+  const skeleton = await composeSkeleton({
+    ...campaign,
+    encoding,
+    boundary: formatId('cmp', campaign.id),
+  });
   const opened: Opened = {
     campaign,
     content: compileContentParts(campaign, skeleton, encoding),

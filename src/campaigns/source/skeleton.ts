@@ -26,6 +26,8 @@ export async function composeSkeleton(options: {
   fromAddress: string;
   displayName: string;
   encoding: TransferEncoding;
+  /** Names the MIME boundaries, so that every process makes the same bytes of a campaign. */
+  boundary: string;
 }): Promise<Skeleton> {
   const contentTransferEncoding = options.encoding;
   const composer = new MailComposer({
@@ -33,6 +35,7 @@ export async function composeSkeleton(options: {
     text: { content: MARKS.text, contentTransferEncoding },
     html: { content: MARKS.html, contentTransferEncoding },
     newline: 'win',
+    baseBoundary: options.boundary,
     disableFileAccess: true,
     disableUrlAccess: true,
   });

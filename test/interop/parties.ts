@@ -1,0 +1,13 @@
+/** interop/parties — who takes part: receivers, and verifiers of DKIM. */
+import { postfix } from './receivers/postfix.ts';
+import type { ReceiverKind } from './receiver.ts';
+import { OPENDKIM, DKIMPY } from './verifiers.ts';
+
+export const RECEIVERS: readonly ReceiverKind[] = [postfix];
+
+/** Debian packages by name of the party. */
+export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  ...Object.fromEntries(RECEIVERS.map(({ name, packages }) => [name, packages])),
+  opendkim: OPENDKIM,
+  dkimpy: DKIMPY,
+};

@@ -1,0 +1,44 @@
+/**
+ * interop/rooms — before the tests: every receiver and verifier is unpacked into a folder of its own.
+ *
+ * Promises: what cannot be had is missing from `rooms`, with the reason in `missing`; the tests of the
+ *           others run. All folders are gone at the end.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { messageOf } from '../../src/kernel/errors.ts';
+import { unpack, whyNotHere } from './packages.ts';
+import { PACKAGES, RECEIVERS } from './parties.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Folder by name of the receiver or verifier. */
+    rooms: Readonly<Record<string, string>>;
+    missing: Readonly<Record<string, string>>;
+  }
+}
+
+export async function setup(project: TestProject): Promise<() => void> {
+  const base = mkdtempSync(join(tmpdir(), 'volley-interop-'));
+  const rooms: Record<string, string> = {};
+  const missing: Record<string, string> = {};
+  const reason = await whyNotHere();
+  const only = (process.env.INTEROP_ONLY ?? '').split(',').filter((name) => name !== '');
+  for (const [name, packages] of Object.entries(PACKAGES)) {
+    const isReceiver = RECEIVERS.some((receiver) => receiver.name === name);
+    if (isReceiver && only.length > 0 && !only.includes(name)) continue;
+    const root = join(base, name);
+    try {
+      if (reason !== null) throw new Error(reason);
+      await unpack(packages, root);
+      rooms[name] = root;
+    } catch (error) {
+      missing[name] = messageOf(error).trim().split('\n').at(-1) ?? '';
+    }
+  }
+  project.provide('rooms', rooms);
+  project.provide('missing', missing);
+  return () => rmSync(base, { recursive: true, force: true });
+}
