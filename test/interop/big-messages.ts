@@ -9,6 +9,7 @@ import { createMta } from '../../src/mta/deliver.ts';
 import type { MtaEngine } from '../../src/mta/deliver.ts';
 import { createSigner } from '../../src/mta/dkim.ts';
 import type { RecipientOutcome } from '../../src/mta/outcome.ts';
+import { createRoutes, staticRules } from '../../src/mta/routes.ts';
 import type { DoorName, ReceiverKind } from './receiver.ts';
 import { addressesAt, untilArrived } from './stand.ts';
 import type { Stand } from './stand.ts';
@@ -147,7 +148,7 @@ function makeEngine(stand: Stand): MtaEngine {
   ]);
   return createMta({
     heloName: 'mta.shop.example',
-    routes: Object.fromEntries(routes) as Record<string, string>,
+    routes: createRoutes(staticRules(Object.fromEntries(routes) as Record<string, string>)),
     maxConnections: 10,
     maxConnectionsPerSite: 10,
     maxMessagesPerConnection: 100,

@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { expect, inject } from 'vitest';
 import { verifyBalance } from '../../src/campaigns/reports.ts';
 import { parseId } from '../../src/kernel/ids.ts';
-import { selfSignedCertificate } from '../../src/range/certificate.ts';
+import { selfSignedCertificate } from '../../src/kernel/certificate.ts';
 import { freePort } from '../harness/child.ts';
 import { startWorld, statesOf, until } from '../harness/world.ts';
 import type { Report, TestWorld } from '../harness/world.ts';

@@ -38,6 +38,7 @@ smtpd_tls_security_level = may
 smtpd_tls_cert_file = /etc/postfix/tls.pem
 smtpd_tls_key_file = /etc/postfix/tls.pem
 smtpd_tls_received_header = yes
+smtp_tls_security_level = may
 smtpd_relay_restrictions = reject_unauth_destination
 virtual_mailbox_domains = regexp:/etc/postfix/domains
 virtual_mailbox_maps = regexp:/etc/postfix/mailboxes
