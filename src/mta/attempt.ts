@@ -13,13 +13,17 @@ import type { HostMemory } from './host-memory.ts';
 import { memoryKey } from './places.ts';
 import type { Destination, Place, Reachable } from './places.ts';
 import type { SessionEnd, SessionOptions, TlsMode } from './session.ts';
+import type { Source } from './source.ts';
 import type { Timeouts } from './timeouts.ts';
 import { sessionNeeds } from './transport.ts';
 
 /** What an attempt needs of the engine. */
 export interface Attempter {
   memory: HostMemory;
+  /** Where the source has no name of its own. */
   heloName: string;
+  /** In lower case: hosts of these names are ourselves. */
+  ownNames: () => readonly string[];
   /** Where the route does not say. */
   tls: TlsMode;
   timeouts: Timeouts;
@@ -44,6 +48,7 @@ export async function attempt(
   attempter: Attempter,
   destination: Destination,
   reachable: Reachable,
+  source: Source | null,
   live: LiveListener,
 ): Promise<Opened | SessionEnd> {
   const { memory, nowMs } = attempter;
@@ -52,9 +57,10 @@ export async function attempt(
   if (protection === 'required' && transport.type === 'qmtp') return NO_REQUIRETLS;
   const asked = protection === 'required' ? 'verified' : (tls ?? attempter.tls);
   const wanted = implicitTls && asked !== 'verified' ? 'required' : asked;
-  const key = memoryKey(destination, reachable.place);
+  // Broken TLS is the host's, whatever we send from.
+  const key = memoryKey(destination, { ...reachable.place, sourceAddress: null });
   const open = (mode: TlsMode): Promise<Opened | SessionEnd> =>
-    openSession(attempter, destination, reachable, mode, live);
+    openSession(attempter, destination, reachable, source, mode, live);
   if (wanted !== 'opportunistic' || login !== null) return open(wanted);
   if (memory.hasBrokenTls(key, nowMs())) return open('none');
   const first = await open(wanted);
@@ -67,6 +73,7 @@ function openSession(
   attempter: Attempter,
   destination: Destination,
   { place, to }: Reachable,
+  source: Source | null,
   tls: TlsMode,
   live: LiveListener,
 ): Promise<Opened | SessionEnd> {
@@ -77,10 +84,14 @@ function openSession(
     const connection = openConnection(
       {
         to,
+        source,
         connectTimeoutMs,
         secureContext: demanded ? secureContexts.strict : secureContexts.lenient,
         nowMs,
-        session: sessionOptions(attempter, destination, place, tls),
+        session: {
+          ...sessionOptions(attempter, destination, source, tls),
+          ...place,
+        },
       },
       {
         ...live,
@@ -98,28 +109,27 @@ function openSession(
 }
 
 function sessionOptions(
-  { heloName, timeouts }: Attempter,
+  { heloName, ownNames, timeouts }: Attempter,
   { transport, protection }: Destination,
-  place: Place,
+  source: Source | null,
   tls: TlsMode,
-): SessionOptions {
+): Omit<SessionOptions, keyof Place> {
   const { implicitTls, login } = sessionNeeds(transport);
   const { type } = transport;
   return {
     protocol: type === 'lmtp' || type === 'qmtp' ? type : 'smtp',
-    heloName,
+    heloName: source?.heloName ?? heloName,
     // The operator's own routes may lead to a server of this very machine.
-    refusedName: transport.to === null && isTelling(heloName) ? heloName : null,
+    refusedNames: transport.to === null ? ownNames().filter(isTelling) : [],
     tls,
     requireTls: protection === 'required',
     implicitTls,
     login,
     timeouts,
-    ...place,
   };
 }
 
 /** `localhost` and the like are anybody's name. */
 function isTelling(name: string): boolean {
-  return name.includes('.') && !name.toLowerCase().startsWith('localhost');
+  return name.includes('.') && !name.startsWith('localhost');
 }

@@ -13,11 +13,12 @@
  *           For the same reason it takes old TLS versions and ciphers. Mode `required` keeps out who
  *           only listens; mode `verified` also who stands in the middle.
  */
-import { connect as connectTcp, isIP } from 'node:net';
+import { isIP } from 'node:net';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { SecureContext } from 'node:tls';
 import type { Capabilities } from './capabilities.ts';
+import { openEgress } from './egress.ts';
 import type { RecipientOutcome } from './outcome.ts';
 import { createQmtpSession } from './qmtp.ts';
 import { createSession } from './session.ts';
@@ -30,12 +31,15 @@ import type {
   SessionOptions,
   Work,
 } from './session.ts';
+import type { Source } from './source.ts';
 import type { TransactionRecipient } from './transaction.ts';
 import type { Endpoint, SocketPath } from './transport.ts';
 
 export interface ConnectionOptions {
   /** An IP address and port, or a Unix socket. */
   to: Endpoint | SocketPath;
+  /** null: as the system chooses. */
+  source: Source | null;
   connectTimeoutMs: number;
   session: SessionOptions;
   secureContext: SecureContext;
@@ -76,7 +80,10 @@ export function openConnection(
   options: ConnectionOptions,
   listener: ConnectionListener,
 ): Connection {
-  const socket = connectTo(options.to);
+  const socket = openEgress(options.to, options.source, {
+    connected: (rest) => onConnect(state, rest),
+    failed: (failure) => failConnect(state, failure),
+  });
   const state: State = {
     options,
     listener,
@@ -88,8 +95,6 @@ export function openConnection(
     timer: null,
     timerAtMs: Infinity,
   };
-  listen(state, socket);
-  socket.once('connect', () => onConnect(state));
   state.timer = setTimeout(() => failConnect(state, 'connect_timeout'), options.connectTimeoutMs);
   return {
     send: (work, maxRecipients) => send(state, work, maxRecipients),
@@ -101,11 +106,6 @@ export function openConnection(
   };
 }
 
-function connectTo(to: Endpoint | SocketPath): Socket {
-  if ('socketPath' in to) return connectTcp({ path: to.socketPath });
-  return connectTcp({ ...to, noDelay: true });
-}
-
 function listen(state: State, socket: Socket): void {
   socket.on('data', (bytes) => feed(state, { type: 'bytes', bytes }));
   socket.on('error', () => onClosed(state));
@@ -113,18 +113,19 @@ function listen(state: State, socket: Socket): void {
   socket.on('close', () => onClosed(state));
 }
 
-function onConnect(state: State): void {
+function onConnect(state: State, rest: Buffer): void {
   if (state.ended) return;
+  listen(state, state.socket);
   stopTimer(state);
   const { session, nowMs } = state.options;
   state.session =
     session.protocol === 'qmtp' ? createQmtpSession(session) : createSession(session, nowMs());
   feed(state, { type: 'connected' });
+  if (rest.length > 0) feed(state, { type: 'bytes', bytes: rest });
 }
 
 function onClosed(state: State): void {
-  if (state.session === null) failConnect(state, 'connect_failed');
-  else feed(state, { type: 'closed' });
+  feed(state, { type: 'closed' });
 }
 
 function failConnect(state: State, failure: NonNullable<SessionEnd['failure']>): void {

@@ -26,21 +26,27 @@ import { createLeg } from './leg.ts';
 import { deliverLocally } from './local.ts';
 import type { LocalDeps } from './local.ts';
 import { createMaildirs } from './maildir.ts';
+import { nameOfSite, NOWHERE } from './places.ts';
+import type { Destination } from './places.ts';
 import { isOurs } from './own-address.ts';
 import { createPool } from './pool.ts';
 import { createRequest, failRequest } from './request.ts';
 import type { RequestState } from './request.ts';
 import { createResolver } from './resolver.ts';
+import { createRotation } from './rotation.ts';
+import type { RotationOptions } from './rotation.ts';
 import type { FoundRoute, Routes } from './routes.ts';
 import { createSite, describeSite } from './site-state.ts';
 import type { Site, SiteDeps, SiteIdentity, SiteSnapshot } from './site-state.ts';
 import { addRequest, closeIdle } from './site.ts';
 import type { TlsMode } from './session.ts';
+import { createPools, DEFAULT_POOL } from './source.ts';
+import type { SourcePools } from './source.ts';
 import { DEFAULT_TIMEOUTS } from './timeouts.ts';
 import type { Timeouts } from './timeouts.ts';
 import type { DeliveryRequest, Mta, SiteFailure } from './transaction.ts';
-import { isLocal, nameOfTarget } from './transport.ts';
-import type { Endpoint, LocalTransport, WireTransport } from './transport.ts';
+import { isLocal } from './transport.ts';
+import type { Endpoint, LocalTransport } from './transport.ts';
 
 export interface MtaOptions {
   heloName: string;
@@ -50,6 +56,9 @@ export interface MtaOptions {
   routes: Routes;
   /** MX hosts may have loopback and private addresses. */
   allowPrivateMx?: boolean;
+  /** Addresses to send from; unset: the system chooses. */
+  pools?: SourcePools;
+  rotation?: RotationOptions;
   /** Where we listen ourselves: mail for such a place would come back. */
   ownListeners?: () => readonly Endpoint[];
   /** Port of MX hosts. */
@@ -125,12 +134,14 @@ export function createMta(options: MtaOptions): MtaEngine {
 
 function createDialer(options: MtaOptions, nowMs: () => number): Dialer {
   const { dnsServer, random, heloName, connectTimeoutMs, now, log } = options;
+  const pools = options.pools ?? createPools(new Map());
+  const ownNames = (): string[] => [heloName.toLowerCase(), ...pools.heloNames()];
   const servers = dnsServer === undefined ? systemServers() : [dnsServer];
   return {
     resolver: createResolver({
       dns: createDnsClient({ servers }),
       smtpPort: options.smtpPort ?? 25,
-      ownNames: [heloName.toLowerCase()],
+      ownNames,
       allowPrivate: options.allowPrivateMx ?? false,
       nowMs,
       random,
@@ -138,7 +149,11 @@ function createDialer(options: MtaOptions, nowMs: () => number): Dialer {
     }),
     isOurs: (host, port) => isOurs(options.ownListeners?.() ?? [], host, port),
     memory: createHostMemory(options.memory),
+    pools,
+    rotation: createRotation(options.rotation),
+    log: log ?? null,
     heloName,
+    ownNames,
     tls: options.tls?.mode ?? 'opportunistic',
     timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
     connectTimeoutMs,
@@ -193,7 +208,12 @@ function deliverLeg(
       void runLocally(state, request, transport).then(resolve);
       return;
     }
-    const identity = identify(source, route, transport);
+    const identity = identify(route, {
+      domain: source.domain,
+      transport,
+      pool: choosePool(state.deps.dialer, route, source),
+      protection: source.protection ?? 'policy',
+    });
     let site = state.sites.get(identity.key);
     if (site === undefined) {
       site = createSite(identity, state.deps);
@@ -216,8 +236,7 @@ async function runLocally(
 
 function brokenOff(now: Date): SiteFailure {
   return {
-    mxHost: null,
-    mxAddress: null,
+    ...NOWHERE,
     tls: null,
     result: 'deferred',
     stage: 'connect',
@@ -229,18 +248,17 @@ function brokenOff(now: Date): SiteFailure {
 }
 
 /** Requests whose mail may travel on one connection have one key. */
-function identify(
-  { domain, protection = 'policy' }: DeliveryRequest,
-  { rule }: FoundRoute,
-  transport: WireTransport,
-): SiteIdentity {
-  const target = nameOfTarget(transport);
-  const shared = transport.type !== 'smtp' && target !== null;
-  return {
-    key: [shared ? '' : domain, rule?.id ?? '', rule?.pattern ?? '', protection].join(' '),
-    name: shared ? target : domain,
-    destination: { domain, transport, protection },
-  };
+function identify({ rule }: FoundRoute, destination: Destination): SiteIdentity {
+  const { pool, protection } = destination;
+  const name = nameOfSite(destination);
+  const key = [name, rule?.id ?? '', rule?.pattern ?? '', pool ?? '', protection].join(' ');
+  return { key, name, destination };
+}
+
+/** The route's pool, else the sender's, else the default one when it has sources. */
+function choosePool({ pools }: Dialer, route: FoundRoute, source: DeliveryRequest): string | null {
+  const named = route.pool ?? source.pool ?? null;
+  return named === null && pools.find(DEFAULT_POOL).length > 0 ? DEFAULT_POOL : named;
 }
 
 function onEmpty(state: State, site: Site): void {

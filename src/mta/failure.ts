@@ -25,6 +25,7 @@ const FAILURES: Record<LocalFailure, FailureFacts> = {
   dns_temporary: facts(false, '4.4.3', 'The DNS gave no usable answer'),
   loops_to_self: facts(true, '5.4.6', 'Mail for the domain would come back to this host'),
   private_address: facts(true, '5.4.4', 'The hosts of the domain have no public address'),
+  source_failed: facts(false, '4.4.0', 'None of our own addresses could be sent from'),
   connect_failed: facts(false, '4.4.1', 'No host of the domain accepted a connection'),
   connect_timeout: facts(false, '4.4.1', 'The host did not answer in time'),
   connection_lost: facts(false, '4.4.2', 'The connection was lost'),

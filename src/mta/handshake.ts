@@ -80,9 +80,8 @@ function greet(state: SessionState, verb: 'EHLO' | 'HELO'): void {
 }
 
 function afterEhlo(state: SessionState, lines: readonly string[]): SessionEnd | null {
-  const { refusedName } = state.options;
   const greeter = (lines[0] ?? '').trim().split(' ')[0] ?? '';
-  if (refusedName !== null && greeter.toLowerCase() === refusedName.toLowerCase()) {
+  if (state.options.refusedNames.includes(greeter.toLowerCase())) {
     return { stage: 'ehlo', reply: null, failure: 'loops_to_self' };
   }
   state.capabilities = parseCapabilities(lines);

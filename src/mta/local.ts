@@ -58,6 +58,7 @@ async function runLane(
         recipientId: recipient.id,
         mxHost: null,
         mxAddress: transport.type === 'file' ? `file:${transport.directory}` : 'discard',
+        sourceAddress: null,
         tls: null,
         startedAt,
         durationMs: Math.max(0, deps.now().getTime() - startedAt.getTime()),

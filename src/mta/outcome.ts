@@ -35,6 +35,7 @@ export type LocalFailure =
   | 'dns_temporary'
   | 'loops_to_self'
   | 'private_address'
+  | 'source_failed'
   | 'connect_failed'
   | 'connect_timeout'
   | 'connection_lost'
@@ -57,6 +58,8 @@ export interface SessionFacts {
   mxHost: string | null;
   /** IP address and port we spoke to: `192.0.2.1:25`. */
   mxAddress: string | null;
+  /** What we sent from: an address, or the proxy that has it. null: the system chose. */
+  sourceAddress: string | null;
   /** `TLSv1.3 TLS_AES_256_GCM_SHA384`, or null in clear. */
   tls: string | null;
 }

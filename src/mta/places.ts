@@ -9,6 +9,7 @@ import { isIPv6 } from 'node:net';
 import type { Resolver, Route } from './resolver.ts';
 import type { SessionEnd } from './session-state.ts';
 import type { Protection } from './transaction.ts';
+import { nameOfTarget } from './transport.ts';
 import type { Endpoint, SocketPath, WireTransport } from './transport.ts';
 
 /** Where the connections of one site lead. */
@@ -17,13 +18,18 @@ export interface Destination {
   domain: string;
   transport: WireTransport;
   protection: Protection;
+  /** Source addresses to use; null: as the system chooses. */
+  pool: string | null;
 }
 
-/** Whom we speak to. */
+/** Whom we speak to, and from where. */
 export interface Place {
   mxHost: string | null;
   mxAddress: string | null;
+  sourceAddress: string | null;
 }
+
+export const NOWHERE: Place = { mxHost: null, mxAddress: null, sourceAddress: null };
 
 export interface Reachable {
   place: Place & { mxAddress: string };
@@ -38,12 +44,12 @@ export async function* findPlaces(
 ): AsyncGenerator<Step> {
   const { to } = transport;
   if (to !== null && 'socketPath' in to) {
-    yield { place: { mxHost: null, mxAddress: to.socketPath }, to };
+    yield { place: { ...NOWHERE, mxAddress: to.socketPath }, to };
     return;
   }
   const route = to === null ? await resolver.route(domain) : toHost(to);
   if (!route.ok) {
-    yield { place: { mxHost: null, mxAddress: null }, end: dnsEnd(route.failure) };
+    yield { place: NOWHERE, end: dnsEnd(route.failure) };
     return;
   }
   for (const { name, port } of route.hosts) {
@@ -51,12 +57,12 @@ export async function* findPlaces(
     if (!found.ok) {
       // An MX host without an address is often an accident, and nobody's mailbox is gone for it.
       const failure = found.failure === 'private_address' ? found.failure : 'dns_temporary';
-      yield { place: { mxHost: name, mxAddress: null }, end: dnsEnd(failure) };
+      yield { place: { ...NOWHERE, mxHost: name }, end: dnsEnd(failure) };
       continue;
     }
     for (const host of found.addresses) {
       const mxAddress = `${isIPv6(host) ? `[${host}]` : host}:${port}`;
-      yield { place: { mxHost: name, mxAddress }, to: { host, port } };
+      yield { place: { ...NOWHERE, mxHost: name, mxAddress }, to: { host, port } };
     }
   }
 }
@@ -69,16 +75,27 @@ export function dnsEnd(failure: NonNullable<SessionEnd['failure']>): SessionEnd 
   return { stage: 'dns', reply: null, failure };
 }
 
+/** The domain, or the host that many domains share. */
+export function nameOfSite({ domain, transport }: Destination): string {
+  return transport.type === 'smtp' ? domain : (nameOfTarget(transport) ?? domain);
+}
+
 /**
- * What is learned about a host is kept under this: with another login, or another protection, it is
+ * What is learned about a host is kept under this: for another login, source or protection it is
  * another host, because it can fail in another way.
  */
 export function memoryKey(
   { transport, protection }: Destination,
-  { mxAddress }: Reachable['place'],
+  { mxAddress, sourceAddress }: Reachable['place'],
 ): string {
   const user = transport.type === 'qmtp' ? null : (transport.login?.user ?? null);
-  const protocol = transport.type === 'smtp' ? '' : ` ${transport.type}`;
-  const kind = protection === 'policy' ? '' : ` ${protection}`;
-  return `${mxAddress}${protocol}${user === null ? '' : ` ${user}`}${kind}`;
+  return [
+    mxAddress,
+    transport.type === 'smtp' ? null : transport.type,
+    user,
+    protection === 'policy' ? null : protection,
+    sourceAddress === null ? null : `from ${sourceAddress}`,
+  ]
+    .filter((part) => part !== null)
+    .join(' ');
 }

@@ -203,7 +203,7 @@ function decide(
   decision: Decision,
 ): void {
   one.open.splice(one.open.indexOf(recipient), 1);
-  const { mxHost, mxAddress } = state.options;
+  const { mxHost, mxAddress, sourceAddress } = state.options;
   const { stage, reply, failure } = decision;
   const result = decision.result ?? resultOf(reply, failure);
   state.actions.push({
@@ -212,6 +212,7 @@ function decide(
     outcome: {
       mxHost,
       mxAddress,
+      sourceAddress,
       tls: null,
       recipientId: recipient.id,
       result,

@@ -48,7 +48,7 @@ export interface ResolverOptions {
   dns: DnsClient;
   smtpPort: number;
   /** Our own names: an MX of that name, and all behind it, would bring the mail back. */
-  ownNames: readonly string[];
+  ownNames: () => readonly string[];
   /** Addresses that are not public count too: loopback, RFC 1918 and the like. */
   allowPrivate: boolean;
   nowMs: () => number;
@@ -167,7 +167,7 @@ function explicitRoute(
     return name === null ? [] : [{ name, port: smtpPort, preference: preference ?? 0 }];
   });
   if (hosts.length === 0) return failed('dns_temporary', FAILURE_TTL_MS);
-  const own = hosts.filter(({ name }) => ownNames.includes(name));
+  const own = hosts.filter(({ name }) => ownNames().includes(name));
   const limit = Math.min(...own.map(({ preference }) => preference));
   const others = hosts.filter(({ preference }) => preference < limit);
   if (others.length === 0) return failed('loops_to_self', ttlMs);

@@ -37,8 +37,8 @@ export interface SessionOptions {
   /** LMTP greets with LHLO and answers the dot once per accepted recipient (RFC 2033). */
   protocol: 'smtp' | 'lmtp' | 'qmtp';
   heloName: string;
-  /** Who greets us with this name is ourselves; null: anybody may. */
-  refusedName: string | null;
+  /** Who greets us with one of these names, in lower case, is ourselves. */
+  refusedNames: readonly string[];
   tls: TlsMode;
   /** TLS comes before the greeting. */
   implicitTls: boolean;
@@ -49,6 +49,7 @@ export interface SessionOptions {
   timeouts: Timeouts;
   mxHost: string | null;
   mxAddress: string | null;
+  sourceAddress: string | null;
 }
 
 /** Why a session ended, or could not begin. */
@@ -213,8 +214,8 @@ export function act(state: SessionState, action: SessionAction): void {
 }
 
 export function factsOf(state: SessionState): SessionFacts {
-  const { mxHost, mxAddress } = state.options;
-  return { mxHost, mxAddress, tls: state.tls };
+  const { mxHost, mxAddress, sourceAddress } = state.options;
+  return { mxHost, mxAddress, sourceAddress, tls: state.tls };
 }
 
 export interface Decision {

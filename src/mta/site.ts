@@ -16,9 +16,12 @@
 import { dial } from './dial.ts';
 import type { LiveListener } from './attempt.ts';
 import type { Dialed } from './dial.ts';
+import { NOWHERE } from './places.ts';
+import type { Place } from './places.ts';
 import { failRequest, need, pull, takeBack, tellOutcome } from './request.ts';
 import type { RequestState } from './request.ts';
 import type { SessionEnd, Work } from './session.ts';
+import { describeSource } from './source.ts';
 import { createLink, demandOf, move, pick, retire, settle } from './site-state.ts';
 import type { Link, Site } from './site-state.ts';
 import type { SiteFailure } from './transaction.ts';
@@ -129,7 +132,16 @@ function shouldRetire(site: Site, link: Link): boolean {
   const { deps } = site;
   if (link.given >= link.maxMessages || deps.nowMs() >= link.retireAtMs) return true;
   if (deps.isClosing() && pick(site) === null) return true;
+  if (!isOfPool(site, link)) return true;
   return deps.pool.isContended() && site.links.busy.size > 1;
+}
+
+/** Its source may have been taken out of the pool. */
+function isOfPool(site: Site, { place }: Link): boolean {
+  const { pool } = site.destination;
+  const address = place?.sourceAddress ?? null;
+  if (pool === null || address === null) return true;
+  return site.deps.dialer.pools.find(pool).some((source) => describeSource(source) === address);
 }
 
 function grow(site: Site): void {
@@ -175,17 +187,19 @@ function open(site: Site): void {
     return;
   }
   const link = createLink(site);
-  const isLive = (address: string): boolean => hasLinkTo(site, address);
+  const isLive = (place: Place): boolean => hasLinkTo(site, place);
   void dial(site.deps.dialer, site.destination, isLive, listenerOf(site, link)).then((dialed) => {
     if (dialed.ok) onReady(site, link, dialed);
     else onDialFailed(site, link, dialed.failure);
   });
 }
 
-function hasLinkTo(site: Site, address: string): boolean {
+function hasLinkTo(site: Site, to: Place): boolean {
   const { busy, idle, closing } = site.links;
   const linked = (links: ReadonlySet<Link>): boolean =>
-    [...links].some(({ place }) => place?.mxAddress === address);
+    [...links].some(
+      ({ place }) => place?.mxAddress === to.mxAddress && place.sourceAddress === to.sourceAddress,
+    );
   return linked(busy) || linked(idle) || linked(closing);
 }
 
@@ -289,8 +303,7 @@ function onEnded(site: Site, link: Link, end: SessionEnd | null): void {
 /** Never `rejected`: that the site is unusable is our conclusion, not what the receiver said. */
 function barrenFailure(site: Site, link: Link, end: SessionEnd): SiteFailure {
   return {
-    mxHost: link.place?.mxHost ?? null,
-    mxAddress: link.place?.mxAddress ?? null,
+    ...(link.place ?? NOWHERE),
     tls: null,
     ...end,
     result: 'deferred',

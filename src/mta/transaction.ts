@@ -49,6 +49,8 @@ export interface DeliveryRequest {
   domain: string;
   /** `policy` when absent. */
   protection?: Protection;
+  /** The source addresses of the sender, when the route names none. */
+  pool?: string | null;
   /** How many connections this request may use at one time; the site's own cap applies as well. */
   maxLanes: number;
   /**

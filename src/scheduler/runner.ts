@@ -279,6 +279,7 @@ function renderFailure(now: Date): SiteFailure {
     failure: 'render_failed',
     mxHost: null,
     mxAddress: null,
+    sourceAddress: null,
     tls: null,
     startedAt: now,
     durationMs: 0,

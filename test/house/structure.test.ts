@@ -38,7 +38,7 @@ test('every room is known', () => {
 const PURE = [
   /^src\/verp\//,
   /^src\/kernel\/(address|ids|events|errors)\.ts$/,
-  /^src\/mta\/(auth|leg|name-guard|netstring|public-address|qmtp|routes|transport)\.ts$/,
+  /^src\/mta\/(auth|leg|name-guard|netstring|proxy-header|public-address|qmtp|rotation|routes|socks5|source|transport)\.ts$/,
   /^src\/mta\/(reply|command|capabilities|session|session-state|outcome|transaction|failure|dot-stuffing)\.ts$/,
   /^src\/scheduler\/(retry|fairness|roster)\.ts$/,
   /^src\/scheduler\/record\/decide\.ts$/,

@@ -53,7 +53,7 @@ class Driver {
     this.session = createQmtpSession({
       protocol: 'qmtp',
       heloName: 'client.test',
-      refusedName: null,
+      refusedNames: [],
       tls: 'none',
       requireTls: false,
       implicitTls: false,
@@ -61,6 +61,7 @@ class Driver {
       timeouts: DEFAULT_TIMEOUTS,
       mxHost: 'q.test',
       mxAddress: '127.0.0.1:209',
+      sourceAddress: null,
     });
     this.feed({ type: 'connected' });
   }

@@ -24,7 +24,7 @@ function resolver(options: Partial<ResolverOptions> = {}): Resolver {
     dns: createDnsClient({ servers: [dns], timeoutMs: 5_000, attempts: 2 }),
     allowPrivate: true,
     smtpPort: 25,
-    ownNames: ['me.test'],
+    ownNames: () => ['me.test'],
     nowMs: () => nowMs,
     random: Math.random,
     ...options,

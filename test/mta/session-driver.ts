@@ -43,7 +43,7 @@ export interface DriverOptions {
   extensions?: readonly string[];
   script?: Script;
   tls?: TlsMode;
-  refusedName?: string;
+  refusedNames?: string[];
   protocol?: 'smtp' | 'lmtp';
   login?: Login;
   requireTls?: boolean;
@@ -69,7 +69,7 @@ export class Driver {
       {
         protocol: options.protocol ?? 'smtp',
         heloName: 'client.test',
-        refusedName: options.refusedName ?? null,
+        refusedNames: options.refusedNames ?? [],
         tls: options.tls ?? 'opportunistic',
         implicitTls: false,
         login: options.login ?? null,
@@ -77,6 +77,7 @@ export class Driver {
         timeouts: DEFAULT_TIMEOUTS,
         mxHost: 'mx.test',
         mxAddress: '127.0.0.1:25',
+        sourceAddress: null,
       },
       this.nowMs,
     );

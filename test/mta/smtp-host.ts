@@ -17,6 +17,8 @@ export interface SmtpHostOptions {
   lmtp?: boolean;
   extensions?: readonly string[];
   script?: Script;
+  /** By the address of the client, instead of `script`. */
+  scriptFor?: (peer: string) => Script | undefined;
   /** `broken`: hangs up on the client's hello. */
   tls?: SecureContext | 'broken';
   /** Called for each connection; false hangs up at once. */
@@ -31,6 +33,8 @@ export interface SmtpHost {
   readonly ledger: Received[];
   /** Command lines of each connection, in order of connections. */
   readonly transcripts: string[][];
+  /** Addresses of the clients, in order of connections. */
+  readonly peers: string[];
   readonly sockets: ReadonlySet<Socket>;
   /** Connections open at this moment. */
   open(): number;
@@ -43,6 +47,7 @@ export async function startSmtpHost(options: SmtpHostOptions = {}): Promise<Smtp
   const host = options.host ?? '127.0.0.1';
   const ledger: Received[] = [];
   const transcripts: string[][] = [];
+  const peers: string[] = [];
   const sockets = new Set<Socket>();
   let peak = 0;
   let count = 0;
@@ -52,6 +57,7 @@ export async function startSmtpHost(options: SmtpHostOptions = {}): Promise<Smtp
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => socket.destroy());
     count += 1;
+    peers.push(socket.remoteAddress ?? '');
     if (options.accept?.(count) === false) socket.destroy();
     else transcripts.push(converse(socket, options, ledger));
   });
@@ -67,6 +73,7 @@ export async function startSmtpHost(options: SmtpHostOptions = {}): Promise<Smtp
     route: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
     ledger,
     transcripts,
+    peers,
     sockets,
     open: () => sockets.size,
     peak: () => peak,
@@ -79,6 +86,7 @@ export async function startSmtpHost(options: SmtpHostOptions = {}): Promise<Smtp
 
 function converse(raw: Socket, options: SmtpHostOptions, ledger: Received[]): string[] {
   let socket: Socket = raw;
+  const script = options.scriptFor?.(raw.remoteAddress ?? '') ?? options.script;
   const receiver = new Receiver(
     {
       extensions: [
@@ -87,7 +95,7 @@ function converse(raw: Socket, options: SmtpHostOptions, ledger: Received[]): st
       ],
       ledger,
       lmtp: options.lmtp === true,
-      ...(options.script === undefined ? {} : { script: options.script }),
+      ...(script === undefined ? {} : { script }),
     },
     {
       write: (bytes) => {

@@ -22,6 +22,7 @@ const OUTCOME: SiteFailure = {
   failure: null,
   mxHost: 'mx.example.com',
   mxAddress: '192.0.2.1:25',
+  sourceAddress: null,
   tls: null,
   startedAt: NOW,
   durationMs: 10,

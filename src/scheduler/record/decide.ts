@@ -134,6 +134,7 @@ const LOCAL_CLASSES: Record<LocalFailure, BounceClass> = {
   dns_temporary: 'network',
   loops_to_self: 'routing',
   private_address: 'routing',
+  source_failed: 'system',
   connect_failed: 'network',
   connect_timeout: 'network',
   connection_lost: 'network',
