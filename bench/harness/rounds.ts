@@ -1,0 +1,81 @@
+/**
+ * bench/rounds — runs the contenders of a bench and takes medians.
+ *
+ * Promises: rounds are interleaved (A B C, A B C, A B C), so that a noisy minute of the machine falls
+ *           on all of them. Every fault of every run is kept. The first run of each contender warms
+ *           up and is not counted when the bench asks for it.
+ */
+import type { Contender, ContenderResult, Headline, Measured, Sample, Spread } from './bench.ts';
+
+export async function runRounds(
+  contenders: readonly Contender[],
+  rounds: number,
+  headline: Headline,
+  say: (line: string) => void,
+): Promise<Measured> {
+  const samples = new Map<Contender, Sample[]>(contenders.map((one) => [one, []]));
+  const faults: string[] = [];
+  for (let round = 1; round <= rounds; round += 1) {
+    for (const contender of contenders) {
+      const taken = await runOnce(contender, round);
+      faults.push(...taken.faults.map((fault) => `${contender.name}, run ${round}: ${fault}`));
+      samples.get(contender)?.push(taken);
+      const value = formatNumber(headline.of(taken));
+      say(`  ${round}/${rounds} ${contender.name}: ${value} ${headline.unit}`);
+    }
+  }
+  return {
+    contenders: contenders.map((one) => summarise(one, samples.get(one) ?? [], headline)),
+    faults,
+  };
+}
+
+async function runOnce(contender: Contender, round: number): Promise<Sample> {
+  try {
+    return await contender.run(round);
+  } catch (error) {
+    throw new Error(`${contender.name}, run ${round}`, { cause: error });
+  }
+}
+
+function summarise(
+  contender: Contender,
+  samples: readonly Sample[],
+  headline: Headline,
+): ContenderResult {
+  const names = new Set(samples.flatMap((one) => Object.keys(one.figures)));
+  const figures = [...names].map((name): [string, number] => [
+    name,
+    round(spread(samples.flatMap((one) => one.figures[name] ?? [])).median),
+  ]);
+  const cpu = samples.flatMap(({ cpuSeconds, count }) =>
+    cpuSeconds === null || count === 0 ? [] : [(cpuSeconds * 1e6) / count],
+  );
+  const rss = samples.flatMap(({ peakRssBytes }) => peakRssBytes ?? []);
+  return {
+    name: contender.name,
+    role: contender.role,
+    headline: spread(samples.map((one) => headline.of(one))),
+    cpuUs: cpu.length === 0 ? null : round(spread(cpu).median),
+    peakRssMb: rss.length === 0 ? null : Math.round(Math.max(...rss) / 1e6),
+    figures: Object.fromEntries(figures),
+  };
+}
+
+export function spread(values: readonly number[]): Spread {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? 0;
+  const lower = sorted[sorted.length % 2 === 0 ? middle - 1 : middle] ?? upper;
+  return { median: round((lower + upper) / 2), min: round(sorted[0] ?? 0), max: round(sorted.at(-1) ?? 0) };
+}
+
+/** Three significant digits below a thousand, whole numbers above. */
+function round(value: number): number {
+  if (!Number.isFinite(value)) return 0;
+  return Math.abs(value) >= 1_000 ? Math.round(value) : Number(value.toPrecision(3));
+}
+
+export function formatNumber(value: number): string {
+  return round(value).toLocaleString('en-US', { maximumFractionDigits: 6 });
+}

@@ -1,0 +1,108 @@
+/**
+ * bench/settings — what a benchmark run was asked to do.
+ *
+ * Fails: with one sentence that names the option.
+ */
+import { parseArgs } from 'node:util';
+
+export type Dkim = 'rsa' | 'ed25519' | 'none';
+export type Mode = 'parallel' | 'single_copy';
+
+export interface Settings {
+  /** Names of benches; empty: all of them. */
+  names: string[];
+  /** Units of work; null: the bench's own number. */
+  n: number | null;
+  sizeBytes: number;
+  /** null: the variants the bench has by itself. */
+  dkim: Dkim | null;
+  mode: Mode | null;
+  /** Delay added to both directions together. */
+  rttMs: number;
+  rounds: number;
+  /** With the other systems. */
+  compare: boolean;
+  sink: 'postfix' | 'own';
+  /** Length of a time-boxed bench. */
+  seconds: number | null;
+  /** Where to append results; null: bench/results/. */
+  jsonFile: string | null;
+  /** Append nothing and leave RESULTS.md alone. */
+  keep: boolean;
+}
+
+export const USAGE = `npm run bench -- [NAME...] [options]
+
+  NAME             one or more benches; without one: all, with all peers
+  --n N            units of work (messages, rows) instead of the bench's own number
+  --size BYTES     message size, default 10240
+  --dkim WHICH     rsa, ed25519 or none
+  --mode WHICH     parallel or single_copy
+  --rtt MS         round trip time added between sender and sink
+  --rounds N       measured runs of each contender, default 3
+  --compare        also the other systems (see: npm run bench -- peers)
+  --sink WHICH     postfix (smtp-sink, the default where it is installed) or own
+  --seconds S      length of soak
+  --json FILE      append the result as a JSON line to FILE instead of bench/results/
+  --no-keep        print only
+  peers            which other systems are here; peers install fetches the absent ones
+  list             what can be measured`;
+
+const OPTIONS = {
+  n: { type: 'string' },
+  size: { type: 'string', default: '10240' },
+  dkim: { type: 'string' },
+  mode: { type: 'string' },
+  rtt: { type: 'string', default: '0' },
+  rounds: { type: 'string', default: '3' },
+  compare: { type: 'boolean' },
+  sink: { type: 'string', default: 'postfix' },
+  seconds: { type: 'string' },
+  json: { type: 'string' },
+  keep: { type: 'boolean', default: true },
+  help: { type: 'boolean', default: false },
+} as const;
+
+export class UsageError extends Error {}
+
+export function parseSettings(args: readonly string[]): Settings {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: OPTIONS,
+    allowPositionals: true,
+    allowNegative: true,
+  });
+  if (values.help) throw new UsageError(USAGE);
+  return {
+    names: positionals,
+    n: values.n === undefined ? null : whole('--n', values.n, 1),
+    sizeBytes: whole('--size', values.size, 1_024),
+    dkim: values.dkim === undefined ? null : oneOf('--dkim', values.dkim, DKIMS),
+    mode: values.mode === undefined ? null : oneOf('--mode', values.mode, MODES),
+    rttMs: whole('--rtt', values.rtt, 0),
+    rounds: whole('--rounds', values.rounds, 1),
+    compare: values.compare ?? positionals.length === 0,
+    sink: oneOf('--sink', values.sink, SINKS),
+    seconds: values.seconds === undefined ? null : whole('--seconds', values.seconds, 1),
+    jsonFile: values.json ?? null,
+    keep: values.keep,
+  };
+}
+
+const DKIMS = ['rsa', 'ed25519', 'none'] as const;
+const MODES = ['parallel', 'single_copy'] as const;
+const SINKS = ['postfix', 'own'] as const;
+
+function whole(option: string, text: string, min: number): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < min) {
+    throw new UsageError(`${option} must be a whole number from ${min} up`);
+  }
+  return value;
+}
+
+function oneOf<T extends string>(option: string, text: string, allowed: readonly T[]): T {
+  const found = allowed.find((item) => item === text);
+  if (found === undefined) throw new UsageError(`${option} must be ${allowed.join(', ')}`);
+  return found;
+}
