@@ -21,7 +21,9 @@ async function main(args: readonly string[]): Promise<void> {
   const settings = { ...parseSettings(args), compare: false };
   const bench = BENCHES.find(({ name }) => name === settings.names[0]);
   if (bench === undefined) {
-    throw new UsageError(`npm run profile -- NAME [options]; NAME is one of ${BENCHES.map(({ name }) => name).join(', ')}`);
+    throw new UsageError(
+      `npm run profile -- NAME [options]; NAME is one of ${BENCHES.map(({ name }) => name).join(', ')}`,
+    );
   }
   const stamp = new Date().toISOString().replaceAll(/[:.]/g, '-');
   const folder = join(import.meta.dirname, 'profiles', `${bench.name}-${stamp}`);
@@ -34,7 +36,9 @@ async function main(args: readonly string[]): Promise<void> {
     const ours = prepared.contenders.find(({ role }) => role === 'volley');
     const taken = await ours?.run(1);
     if (taken !== undefined) {
-      console.log(`${bench.name}: ${Math.round(bench.headline.of(taken))} ${bench.headline.unit} (profiled)`);
+      console.log(
+        `${bench.name}: ${Math.round(bench.headline.of(taken))} ${bench.headline.unit} (profiled)`,
+      );
       for (const fault of taken.faults) console.log(`FAILED: ${fault}`);
     }
   } finally {
@@ -53,6 +57,12 @@ function printProfile(path: string): void {
     .slice(0, TOP)
     .map(({ name, where, selfMs, totalMs }) => [share(selfMs), share(totalMs), name, where]);
   console.log(formatTable(['self', 'total', 'function', 'where'], rows));
+  const own = functions
+    .filter(({ where }) => where.startsWith('src/') || where.startsWith('postgres/'))
+    .sort((a, b) => b.totalMs - a.totalMs)
+    .slice(0, TOP)
+    .map(({ name, where, selfMs, totalMs }) => [share(totalMs), share(selfMs), name, where]);
+  console.log(`\n${formatTable(['total', 'self', 'function of ours', 'where'], own)}`);
 }
 
 try {

@@ -1,5 +1,39 @@
 /** bench/benches — all that can be measured, in the order of the output. */
 import type { Bench } from '../harness/bench.ts';
+import { bounceListener } from './bounce-listener.ts';
+import { bounceParse } from './bounce-parse.ts';
+import { compose } from './compose.ts';
 import { endToEnd, endToEndSingleCopy } from './end-to-end.ts';
+import { expandBench } from './expand.ts';
+import { importBench } from './import.ts';
+import { claimBench, recordBench } from './queue.ts';
+import { render } from './render.ts';
+import { reports } from './reports.ts';
+import { restart } from './restart.ts';
+import { scale } from './scale.ts';
+import { sign } from './sign.ts';
+import { smtpClient } from './smtp-client.ts';
+import { soak } from './soak.ts';
+import { suppressions } from './suppressions.ts';
+import { verp } from './verp.ts';
 
-export const BENCHES: readonly Bench[] = [endToEnd, endToEndSingleCopy];
+export const BENCHES: readonly Bench[] = [
+  endToEnd,
+  endToEndSingleCopy,
+  smtpClient,
+  verp,
+  render,
+  compose,
+  sign,
+  importBench,
+  expandBench,
+  claimBench,
+  recordBench,
+  bounceParse,
+  bounceListener,
+  suppressions,
+  reports,
+  restart,
+  scale,
+  soak,
+];

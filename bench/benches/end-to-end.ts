@@ -148,12 +148,8 @@ async function assemble(world: World, stack: ResourceStack): Promise<Prepared> {
   };
 }
 
-function environmentFor(plan: CampaignPlan): Record<string, string> {
-  return {
-    VOLLEY_MAX_RECIPIENTS_PER_COPY: String(RECIPIENTS_PER_COPY),
-    VOLLEY_MAX_CONNECTIONS: plan.mode === 'parallel' ? '50' : '50',
-  };
-}
+/** Everything else is as it is shipped. */
+const ENVIRONMENT = { VOLLEY_MAX_RECIPIENTS_PER_COPY: String(RECIPIENTS_PER_COPY) };
 
 /** A small campaign into the sink that knows every recipient by name. */
 async function proveByLedger(world: World): Promise<string[]> {
@@ -163,7 +159,7 @@ async function proveByLedger(world: World): Promise<string[]> {
   const engine = await startEngineProcess({
     databaseUrl: database.url,
     sinkPort: sink.port,
-    environment: environmentFor(plan),
+    environment: ENVIRONMENT,
   });
   const n = Math.min(plan.n, LEDGER_RECIPIENTS);
   const taken = await runCampaign({ server, database, engines: [engine], sink }, { ...plan, n });
@@ -187,7 +183,7 @@ async function volley(
   const engine = await startEngineProcess({
     databaseUrl: database.url,
     sinkPort: port,
-    environment: environmentFor(plan),
+    environment: ENVIRONMENT,
     profiled: true,
   });
   stack.onRelease('engine', () => engine.stop());

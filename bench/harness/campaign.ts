@@ -100,6 +100,7 @@ export async function runCampaign(world: SendingWorld, plan: CampaignPlan): Prom
       databaseCpuUs: ((after.database - before.database) * 1e6) / plan.n,
       sinkCpuUs: ((after.sink - before.sink) * 1e6) / plan.n,
       messages,
+      connections: after.connections - before.connections,
     },
     faults: [...standsStill, ...(await faultsOf(world, id, plan, messages))],
   };
@@ -110,6 +111,7 @@ interface Usage {
   database: number;
   sink: number;
   messages: number;
+  connections: number;
 }
 
 async function usageOf(world: SendingWorld): Promise<Usage> {
@@ -118,6 +120,7 @@ async function usageOf(world: SendingWorld): Promise<Usage> {
     database: world.server.cpuSeconds() ?? 0,
     sink: world.sink.cpuSeconds() ?? 0,
     messages: await world.sink.messages(),
+    connections: await world.sink.connections(),
   };
 }
 
@@ -163,7 +166,9 @@ async function faultsOf(
   messages: number,
 ): Promise<string[]> {
   const faults: string[] = [];
-  const report = await world.engines[0]?.api.get<{ balance: Balance }>(`/v1/campaigns/${id}/report`);
+  const report = await world.engines[0]?.api.get<{ balance: Balance }>(
+    `/v1/campaigns/${id}/report`,
+  );
   const balance = report?.balance;
   if (balance?.closes !== true) faults.push('the balance does not close');
   if (balance?.recipients !== plan.n) faults.push(`${balance?.recipients ?? 0} recipients`);

@@ -80,6 +80,6 @@ function placeOf(url: string, lineNumber: number): string {
   if (url === '') return 'native';
   const inPackage = /node_modules\/((?:@[^/]+\/)?[^/]+)\/(.*)$/.exec(url);
   if (inPackage !== null) return `${inPackage[1] ?? ''}/${inPackage[2] ?? ''}:${lineNumber + 1}`;
-  const own = /\/((?:src|bench|drizzle)\/.*)$/.exec(url);
+  const own = /\/((?:src|bench|drizzle)\/(?!.*\/src\/).*)$/.exec(url);
   return `${own?.[1] ?? url}:${lineNumber + 1}`;
 }

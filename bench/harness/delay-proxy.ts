@@ -31,7 +31,12 @@ function relay(from: Socket, to: Socket, delayMs: number): void {
 
 function serve(targetPort: number, delayMs: number): void {
   const server = createServer({ noDelay: true, allowHalfOpen: true }, (near) => {
-    const far = connect({ port: targetPort, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
+    const far = connect({
+      port: targetPort,
+      host: '127.0.0.1',
+      noDelay: true,
+      allowHalfOpen: true,
+    });
     relay(near, far, delayMs);
     relay(far, near, delayMs);
   });

@@ -55,12 +55,16 @@ export function engineEnvironment(options: EngineOptions, dataDir: string): Reco
 export async function startEngineProcess(options: EngineOptions): Promise<EngineProcess> {
   const dataDir = mkdtempSync(join(tmpdir(), 'volley-bench-engine-'));
   const environment = engineEnvironment(options, dataDir);
-  const child = fork(join(import.meta.dirname, 'engine-process.ts'), [JSON.stringify(environment)], {
-    execArgv: options.profiled === true ? profilingFlags() : [],
-    // The bench's environment may hold settings of its user's own Volley.
-    env: { PATH: process.env['PATH'] ?? '' },
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
+  const child = fork(
+    join(import.meta.dirname, 'engine-process.ts'),
+    [JSON.stringify(environment)],
+    {
+      execArgv: options.profiled === true ? profilingFlags() : [],
+      // The bench's environment may hold settings of its user's own Volley.
+      env: { PATH: process.env['PATH'] ?? '' },
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    },
+  );
   const ready = await readyOrDead(child);
   const pid = child.pid ?? 0;
   const apiUrl = `http://127.0.0.1:${ready.apiPort}`;

@@ -35,7 +35,15 @@ export function describeCommit(): Commit {
   try {
     const git = (...args: string[]): string =>
       execFileSync('git', args, { cwd: import.meta.dirname, encoding: 'utf8' }).trim();
-    const changes = git('status', '--porcelain', '--', ':/src', ':/bench', ':(exclude,top)bench/results', ':(exclude,top)bench/RESULTS.md');
+    const changes = git(
+      'status',
+      '--porcelain',
+      '--',
+      ':/src',
+      ':/bench',
+      ':(exclude,top)bench/results',
+      ':(exclude,top)bench/RESULTS.md',
+    );
     return { hash: git('rev-parse', '--short=10', 'HEAD'), changed: changes !== '' };
   } catch {
     return { hash: 'unknown', changed: false };

@@ -8,8 +8,7 @@ export const DOMAIN = 'shop.example';
 export const BOUNCE_DOMAIN = 'bounce.shop.example';
 
 /** Readable lines below 76 characters, with the hyphens and dots that real text has. */
-const WORDS =
-  'Your order of this month is on its way - thank you for shopping with us today.';
+const WORDS = 'Your order of this month is on its way - thank you for shopping with us today.';
 
 function paragraph(bytes: number, newline: string): string {
   const line = WORDS.slice(0, 72);
@@ -101,4 +100,11 @@ export function senderOf(n: number): string {
 /** Recipients spread over `domains` domains, evenly. */
 export function recipientOf(n: number, domains: number): string {
   return `user${n}@d${n % domains}.example`;
+}
+
+/** Recipients of message `n`: one, or several of one domain. */
+export function recipientsOf(n: number, each: number, domains: number): string[] {
+  if (each === 1) return [recipientOf(n, domains)];
+  const domain = `d${n % domains}.example`;
+  return Array.from({ length: each }, (_, i) => `user${n * each + i}@${domain}`);
 }

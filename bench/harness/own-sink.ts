@@ -130,8 +130,7 @@ function converse(socket: Socket): void {
   };
   socket.on('error', () => socket.destroy());
   socket.on('data', (bytes) => {
-    dialogue.input =
-      dialogue.input.length === 0 ? bytes : Buffer.concat([dialogue.input, bytes]);
+    dialogue.input = dialogue.input.length === 0 ? bytes : Buffer.concat([dialogue.input, bytes]);
     while (take(dialogue));
     if (dialogue.output !== '' && socket.writable) socket.write(dialogue.output, 'latin1');
     dialogue.output = '';

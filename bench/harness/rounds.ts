@@ -67,7 +67,11 @@ export function spread(values: readonly number[]): Spread {
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? 0;
   const lower = sorted[sorted.length % 2 === 0 ? middle - 1 : middle] ?? upper;
-  return { median: round((lower + upper) / 2), min: round(sorted[0] ?? 0), max: round(sorted.at(-1) ?? 0) };
+  return {
+    median: round((lower + upper) / 2),
+    min: round(sorted[0] ?? 0),
+    max: round(sorted.at(-1) ?? 0),
+  };
 }
 
 /** Three significant digits below a thousand, whole numbers above. */

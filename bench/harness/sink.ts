@@ -19,6 +19,7 @@ export interface Sink {
   /** `Postfix smtp-sink` or `our own sink`. */
   name: string;
   messages(): Promise<number>;
+  connections(): Promise<number>;
   /** null: this sink does not keep them. */
   ledger(): Promise<SinkCounts | null>;
   cpuSeconds(): number | null;
@@ -64,6 +65,7 @@ async function startOwnSink(options: SinkOptions): Promise<Sink> {
     port,
     name: 'our own sink',
     messages: async () => (await counts()).messages,
+    connections: async () => (await counts()).connections,
     ledger: counts,
     cpuSeconds: () => cpuSecondsOf(child.pid ?? 0),
     async stop() {
@@ -84,7 +86,10 @@ async function startSmtpSink(program: string): Promise<Sink> {
   );
   // `sess=20 quit=20 mesg=20000` and a CR, again and again: the last one counts.
   let tail = '';
-  child.stdout.on('data', (chunk: Buffer) => (tail = (tail + chunk.toString('latin1')).slice(-200)));
+  child.stdout.on(
+    'data',
+    (chunk: Buffer) => (tail = (tail + chunk.toString('latin1')).slice(-200)),
+  );
   await untilListening(port);
   return {
     port,
@@ -93,6 +98,8 @@ async function startSmtpSink(program: string): Promise<Sink> {
       await sleep(20);
       return Number(/mesg=(\d+)[^=]*$/.exec(tail)?.[1] ?? 0);
     },
+    connections: async () =>
+      Number(/sess=(\d+) [^=]*quit[^=]*=[^=]*mesg=\d+[^=]*$/.exec(tail)?.[1] ?? 0),
     ledger: async () => null,
     cpuSeconds: () => cpuSecondsOf(child.pid ?? 0),
     async stop() {

@@ -18,7 +18,10 @@ interface ProcessStat {
 function readStat(pid: number): ProcessStat | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ').map(Number);
+    const fields = text
+      .slice(text.lastIndexOf(')') + 2)
+      .split(' ')
+      .map(Number);
     const [parent, utime, stime, cutime, cstime] = [1, 11, 12, 13, 14].map((i) => fields[i] ?? 0);
     return {
       parent: parent ?? 0,
@@ -46,7 +49,7 @@ export function familyCpuSeconds(root: number): number | null {
     const stat = Number.isInteger(pid) ? readStat(pid) : null;
     if (stat !== null) stats.set(pid, stat);
   }
-  for (let grown = true; grown; ) {
+  for (let grown = true; grown;) {
     grown = false;
     for (const [pid, { parent }] of stats) {
       if (family.has(pid) || !family.has(parent)) continue;

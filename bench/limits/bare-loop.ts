@@ -8,7 +8,7 @@
  */
 import { connect } from 'node:net';
 import { hashBody } from '../../src/mta/dkim.ts';
-import { createMessageMaker, recipientOf, senderOf } from '../harness/message.ts';
+import { createMessageMaker, recipientOf, recipientsOf, senderOf } from '../harness/message.ts';
 import type { Dkim } from '../harness/settings.ts';
 import { createBenchSigner } from '../harness/signer.ts';
 import { measureHere } from '../harness/usage.ts';
@@ -28,9 +28,10 @@ const maker = createMessageMaker(options.sizeBytes);
 const signer = createBenchSigner(options.dkim);
 const messages = Math.ceil(options.n / options.recipientsEach);
 let begun = 0;
+const DOMAINS = 50;
 
 async function make(n: number): Promise<Buffer> {
-  const { headers, body } = maker(n, recipientOf(n, 50));
+  const { headers, body } = maker(n, recipientOf(n, DOMAINS));
   if (signer === null) return Buffer.from(`${headers}\r\n${body}.\r\n`, 'latin1');
   const block = Buffer.from(headers, 'latin1');
   const rest = Buffer.from(`\r\n${body}.\r\n`, 'latin1');
@@ -39,12 +40,9 @@ async function make(n: number): Promise<Buffer> {
 }
 
 function envelope(n: number): string {
-  const first = n * options.recipientsEach;
-  let text = `MAIL FROM:<${senderOf(n)}>\r\n`;
-  for (let i = 0; i < options.recipientsEach; i += 1) {
-    text += `RCPT TO:<${recipientOf(first + i, 50)}>\r\n`;
-  }
-  return `${text}DATA\r\n`;
+  const rcpts = recipientsOf(n, options.recipientsEach, DOMAINS);
+  const lines = rcpts.map((address) => `RCPT TO:<${address}>\r\n`).join('');
+  return `MAIL FROM:<${senderOf(n)}>\r\n${lines}DATA\r\n`;
 }
 
 function take(): number | null {

@@ -17,8 +17,12 @@ export const SMTP_SOURCE = 'smtp-source';
 type LoopOptions = Omit<BareLoopOptions, 'port'>;
 
 /** Runs a script of ours as a child that tells its sample when it is done. */
-export async function runChild(path: string, argument: object): Promise<Sample> {
-  const child = fork(path, [JSON.stringify(argument)]);
+export async function runChild(
+  path: string,
+  argument: object,
+  flags: readonly string[] = [],
+): Promise<Sample> {
+  const child = fork(path, [JSON.stringify(argument)], { execArgv: [...flags] });
   return await new Promise((resolve, reject) => {
     child.once('message', (message) => {
       const told = message as Partial<Sample>;

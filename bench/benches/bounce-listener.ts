@@ -1,32 +1,53 @@
 /**
- * bench/bounce-listener — how many DSNs a second the listener takes, durable and accounted for.
+ * bench/bounce-listener — DSNs a second the listener takes, durable and accounted for.
  *
- *     node bench/bounce-listener.ts [reports=20000] [connections=20]
- *
- * Embedded PostgreSQL with fsync on, one process for listener and senders, one DSN a transaction over
- * kept connections, each about another delivery. Prints reports/s, the replies' p50 and p99, and the
- * memory of the process.
+ * Listener and senders in one process, one DSN of 3 KB a transaction over kept connections, each about
+ * another delivery. Figures: the time from the end of the data to the 250.
  */
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { connect as dial } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { startBounceListener } from '../src/bounce/listener.ts';
-import { createReception } from '../src/bounce/reception.ts';
-import { systemClock } from '../src/kernel/clock.ts';
-import { createLogger } from '../src/kernel/log.ts';
-import { connect } from '../src/kernel/postgres/connect.ts';
-import type { Sql } from '../src/kernel/postgres/connect.ts';
-import { migrate } from '../src/kernel/postgres/migrate.ts';
-import { startEmbeddedServer } from '../src/kernel/postgres/server.ts';
-import { bounceAddress } from '../src/verp/address.ts';
-import { createKeyRing } from '../src/verp/keyring.ts';
-import { signToken } from '../src/verp/token.ts';
+import { startBounceListener } from '../../src/bounce/listener.ts';
+import { createReception } from '../../src/bounce/reception.ts';
+import { systemClock } from '../../src/kernel/clock.ts';
+import { createResourceStack } from '../../src/kernel/lifecycle.ts';
+import { createLogger } from '../../src/kernel/log.ts';
+import type { Sql } from '../../src/kernel/postgres/connect.ts';
+import { bounceAddress } from '../../src/verp/address.ts';
+import { createKeyRing } from '../../src/verp/keyring.ts';
+import { signToken } from '../../src/verp/token.ts';
+import { perSecond, sample } from '../harness/bench.ts';
+import type { Bench, Prepared, Sample } from '../harness/bench.ts';
+import { CONNECTIONS, SECRET } from '../harness/engine.ts';
+import { startPostgres } from '../harness/postgres.ts';
+import type { BenchServer } from '../harness/postgres.ts';
+import type { Settings } from '../harness/settings.ts';
+import { measureHere } from '../harness/usage.ts';
 
 const DOMAIN = 'bounce.shop.example';
-const ring = createKeyRing(['a secret of more than thirty-two characters']);
+const ring = createKeyRing([SECRET]);
+
+export const bounceListener: Bench = {
+  name: 'bounce-listener',
+  measures: 'returned messages taken by the bounce listener: understood, recorded, suppressed',
+  headline: perSecond('messages'),
+  variants: (settings) => [settings],
+  describe: () => ({}),
+  prepare,
+  bars: () => [],
+};
+
+async function prepare(settings: Settings): Promise<Prepared> {
+  const n = settings.n ?? 5_000;
+  const stack = createResourceStack();
+  const server = await startPostgres();
+  stack.onRelease('PostgreSQL', () => server.stop());
+  return {
+    contenders: [{ name: 'Volley', role: 'volley', run: () => run(server, n) }],
+    notes: [`${CONNECTIONS} connections`],
+    close: () => stack.release(),
+  };
+}
 
 async function fill(sql: Sql, count: number): Promise<void> {
   await sql`
@@ -114,9 +135,9 @@ async function sendReports(port: number, next: () => number | null): Promise<num
   return timesMs;
 }
 
-async function bench(url: string, count: number, connections: number): Promise<void> {
-  await migrate(url);
-  const sql = connect(url, { poolSize: 8 });
+async function run(server: BenchServer, count: number): Promise<Sample> {
+  const database = await server.create();
+  const { sql } = database;
   await fill(sql, count);
   const listener = await startBounceListener(
     {
@@ -127,30 +148,23 @@ async function bench(url: string, count: number, connections: number): Promise<v
   );
   let sent = 0;
   const next = (): number | null => (sent < count ? (sent += 1) : null);
-  const began = performance.now();
-  const all = Array.from({ length: connections }, () => sendReports(listener.port, next));
-  const timesMs = (await Promise.all(all)).flat().sort((a, b) => a - b);
-  const seconds = (performance.now() - began) / 1_000;
-  const quantile = (q: number): string => (timesMs[Math.floor(q * timesMs.length)] ?? 0).toFixed(1);
+  let timesMs: number[] = [];
+  const taken = await measureHere(async () => {
+    const all = Array.from({ length: CONNECTIONS }, () => sendReports(listener.port, next));
+    timesMs = (await Promise.all(all)).flat().sort((a, b) => a - b);
+    return count;
+  });
+  await listener.close();
   const [found] = await sql<{ late: number; suppressed: number }[]>`
     select (select count(*)::int from events where kind = 'bounce.late') as late,
       (select count(*)::int from suppressions) as suppressed`;
-  console.log(
-    `${count} reports, ${connections} connections: ${Math.round(count / seconds)}/s, ` +
-      `250 after p50 ${quantile(0.5)} ms, p99 ${quantile(0.99)} ms, ` +
-      `rss ${Math.round(process.memoryUsage().rss / 1_048_576)} MB; ` +
-      `late bounces ${found?.late ?? 0}, suppressions ${found?.suppressed ?? 0}`,
-  );
-  await listener.close();
-  await sql.end();
-}
-
-const [reports = '20000', connections = '20'] = process.argv.slice(2);
-const dataDir = mkdtempSync(join(tmpdir(), 'volley-bench-'));
-const server = await startEmbeddedServer({ dataDir });
-try {
-  await bench(server.url, Number(reports), Number(connections));
-} finally {
-  await server.stop();
-  rmSync(dataDir, { recursive: true, force: true });
+  await database.drop();
+  const { late = 0, suppressed = 0 } = found ?? {};
+  const exact = late === count && suppressed === count;
+  const quantile = (q: number): number => timesMs[Math.floor(q * timesMs.length)] ?? 0;
+  return sample(count, taken.seconds, {
+    ...taken,
+    figures: { replyP50Ms: quantile(0.5), replyP99Ms: quantile(0.99) },
+    faults: exact ? [] : [`${late} late bounces, ${suppressed} suppressions of ${count}`],
+  });
 }

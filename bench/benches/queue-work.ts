@@ -1,0 +1,107 @@
+/**
+ * bench/queue-work — the scheduler's SQL as the engine uses it: claim, read, mark, record, settle.
+ */
+import { systemClock } from '../../src/kernel/clock.ts';
+import { createLogger } from '../../src/kernel/log.ts';
+import type { Sql } from '../../src/kernel/postgres/connect.ts';
+import {
+  claimBatches,
+  listCampaignsInWork,
+  readRecipients,
+} from '../../src/scheduler/queue/store.ts';
+import type { QueuedRecipient } from '../../src/scheduler/queue/store.ts';
+import { decide } from '../../src/scheduler/record/decide.ts';
+import { createRecorder } from '../../src/scheduler/record/recorder.ts';
+import type { SiteFailure } from '../../src/mta/transaction.ts';
+
+export const OWNER = 'bench';
+
+/** Claims `count` batches, `perClaim` at a time, in the walk over domains that dispatch.ts makes. */
+export async function claim(
+  sql: Sql,
+  campaignId: bigint,
+  count: number,
+  perClaim: number,
+): Promise<QueuedRecipient[]> {
+  const [campaign] = await listCampaignsInWork(sql);
+  if (campaign === undefined) throw new Error('no campaign in work');
+  const rows: QueuedRecipient[] = [];
+  let afterDomain = '';
+  for (let claimed = 0; claimed < count;) {
+    const batches = await claimBatches(sql, {
+      campaignId,
+      afterDomain,
+      busyDomains: [],
+      maxDomains: perClaim,
+      maxPerDomain: 1,
+      owner: OWNER,
+      leaseSeconds: 600,
+    });
+    if (batches.length === 0 && afterDomain === '') break;
+    afterDomain = batches.reduce((max, { domain }) => (domain > max ? domain : max), '');
+    if (batches.length < perClaim) afterDomain = '';
+    if (batches.length === 0) continue;
+    const ids = batches.map(({ id }) => id);
+    rows.push(...(await readRecipients(sql, ids, campaign)));
+    claimed += batches.length;
+  }
+  return rows;
+}
+
+const SAID: SiteFailure = {
+  result: 'accepted',
+  stage: 'dot',
+  reply: { code: 250, enhanced: '2.0.0', text: 'Ok: queued as 4D1E2F' },
+  failure: null,
+  mxHost: 'mx.big.example',
+  mxAddress: '127.0.0.1:25',
+  tls: 'TLSv1.3 TLS_AES_256_GCM_SHA384',
+  startedAt: new Date(),
+  durationMs: 12,
+};
+
+/** Marks, records and settles every row, as many at a time as connections would. */
+export async function record(sql: Sql, campaignId: bigint, rows: QueuedRecipient[]): Promise<void> {
+  const recorder = createRecorder({
+    sql,
+    owner: OWNER,
+    clock: systemClock,
+    log: createLogger('warn'),
+  });
+  const decision = decide(SAID, {
+    attempts: 0,
+    expiresAt: new Date(Date.now() + 86_400_000),
+    ambiguityPolicy: 'hold',
+    retryScheduleSeconds: [300],
+    now: new Date(),
+    random: Math.random,
+  });
+  const byBatch = Map.groupBy(rows, ({ batchId }) => batchId);
+  let next = 0;
+  const all = [...byBatch];
+  const lane = async (): Promise<void> => {
+    while (next < all.length) {
+      const [batchId, group] = all[next++] ?? [0n, []];
+      for (const { deliveryId, address } of group) {
+        await recorder.ready();
+        const domain = address.slice(address.lastIndexOf('@') + 1);
+        await recorder.mark([{ deliveryId, batchId }]);
+        recorder.record({
+          deliveryId,
+          batchId,
+          campaignId,
+          domain,
+          address,
+          decision,
+          outcome: SAID,
+        });
+      }
+      await recorder.settle(batchId);
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  await recorder.stop(10_000);
+}
+
+/** Connections of an engine at full speed. */
+const LANES = 100;

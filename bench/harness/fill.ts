@@ -1,0 +1,105 @@
+/**
+ * bench/fill — a campaign in the middle of its sending, with as many rows as wanted, put there by SQL.
+ *
+ * Half of the recipients are at one domain, the others at 5,000. Ids, batches and counters stand as
+ * the expansion would have left them.
+ */
+import { createSender } from '../../src/campaigns/senders.ts';
+import { systemClock } from '../../src/kernel/clock.ts';
+import type { Sql } from '../../src/kernel/postgres/connect.ts';
+import { SECRET } from './engine.ts';
+import { BOUNCE_DOMAIN, campaignContent, DOMAIN } from './message.ts';
+
+const BATCH_SIZE = 100;
+const SMALL_DOMAINS = 5_000;
+/** Rows of one statement: a progress that can be seen, and no transaction of minutes. */
+const CHUNK = 1_000_000;
+
+export interface Filled {
+  campaignId: bigint;
+  n: number;
+}
+
+export async function fillCampaign(
+  sql: Sql,
+  options: { n: number; state: 'sending' | 'completed' | 'draft'; sizeBytes: number },
+): Promise<Filled> {
+  const campaignId = await insertCampaign(sql, options.state, options.sizeBytes, options.n);
+  for (let from = 0; from < options.n; from += CHUNK) {
+    await insertRecipients(sql, campaignId, from, Math.min(CHUNK, options.n - from), options.n);
+  }
+  return { campaignId, n: options.n };
+}
+
+/** Makes the recipients deliveries that wait to be sent. */
+export async function fillPending(sql: Sql, filled: Filled): Promise<void> {
+  for (let from = 0; from < filled.n; from += CHUNK) {
+    await sql`
+      insert into deliveries (id, campaign_id, recipient_id, state)
+      select id, campaign_id, id, 'pending' from recipients
+      where id > ${from} and id <= ${from + CHUNK} order by id`;
+  }
+  await sql`
+    insert into batches (campaign_id, domain, first_delivery_id, last_delivery_id)
+    select ${filled.campaignId}, domain, min(id), max(id) from (
+      select id, domain,
+        (row_number() over (partition by domain order by id) - 1) / ${BATCH_SIZE}::int as part
+      from recipients
+    ) numbered group by domain, part order by min(id)`;
+  await sql`
+    update campaigns set first_delivery_id = 1, expanded_count = ${filled.n}
+    where id = ${filled.campaignId}`;
+  await sql`
+    insert into counters (name, value) values ('next_delivery_id', ${filled.n + 1})
+    on conflict (name) do update set value = excluded.value`;
+  await sql`vacuum analyze recipients, deliveries, batches`;
+}
+
+async function insertCampaign(
+  sql: Sql,
+  state: string,
+  sizeBytes: number,
+  n: number,
+): Promise<bigint> {
+  const jobs = {
+    enqueueExpansion: async () => undefined,
+    enqueueCancellation: async () => undefined,
+  };
+  const deps = { sql, clock: systemClock, secret: SECRET, previousSecrets: [], jobs };
+  const sender = await createSender(deps, {
+    fromAddress: `news@${DOMAIN}`,
+    displayName: 'Corner Shop',
+    bounceDomain: BOUNCE_DOMAIN,
+    unsubscribeBaseUrl: `https://${DOMAIN}`,
+  });
+  const { subject, source, text } = campaignContent(sizeBytes, true);
+  const [content] = await sql<{ id: bigint }[]>`
+    insert into contents (subject, format, source, html, text, variables)
+    values (${subject}, 'html', ${source}, ${source}, ${text}, '{city,name,points,unsubscribe_url}')
+    returning id`;
+  const [campaign] = await sql<{ id: bigint }[]>`
+    insert into campaigns (name, sender_id, content_id, stream, mode, ttl_seconds, ambiguity_policy,
+      state, recipient_count, started_at, expires_at)
+    values ('Filled', ${sender.id}, ${content?.id ?? 0n}, 'marketing', 'parallel', 86400, 'hold',
+      ${state}, ${n}, now(), now() + interval '1 day')
+    returning id`;
+  return campaign?.id ?? 0n;
+}
+
+async function insertRecipients(
+  sql: Sql,
+  campaignId: bigint,
+  from: number,
+  count: number,
+  n: number,
+): Promise<void> {
+  await sql`
+    insert into recipients (campaign_id, address, address_key, domain, name, variables)
+    select ${campaignId}, 'user' || i || '@' || d, 'user' || i || '@' || d, d, 'Name ' || i,
+      jsonb_build_object('points', i % 997, 'city', 'Berlin')
+    from (
+      select i, case when i < ${n}::bigint / 2 then 'big.example'
+        else 'd' || lpad((((i - ${n}::bigint / 2) * ${SMALL_DOMAINS}) / ${n}::bigint)::text, 5, '0') || '.example' end as d
+      from generate_series(${from}::bigint, ${from + count - 1}::bigint) i
+    ) x order by i`;
+}

@@ -1,0 +1,56 @@
+/** bench/micro — contenders that are a function in this process, called again and again. */
+import type { Contender, Role, Sample } from './bench.ts';
+import { sample } from './bench.ts';
+import { measureHere } from './usage.ts';
+
+/** Of asynchronous work, as the lanes of the sender are. */
+export const LANES = 20;
+
+/** Runs `work(i)` for i in 0..n-1; a first tenth warms up and is not counted. */
+export function micro(
+  name: string,
+  role: Role,
+  n: number,
+  work: (i: number) => unknown,
+): Contender {
+  return {
+    name,
+    role,
+    async run(): Promise<Sample> {
+      for (let i = 0; i < n / 10; i += 1) work(i);
+      const taken = await measureHere(() => {
+        for (let i = 0; i < n; i += 1) work(i);
+        return n;
+      });
+      return sample(taken.count, taken.seconds, taken);
+    },
+  };
+}
+
+/** The same for work that waits: LANES at one time. */
+export function microAsync(
+  name: string,
+  role: Role,
+  n: number,
+  work: (i: number) => Promise<unknown>,
+): Contender {
+  const inLanes = async (count: number): Promise<number> => {
+    let next = 0;
+    const lane = async (): Promise<void> => {
+      while (next < count) await work(next++);
+    };
+    await Promise.all(Array.from({ length: LANES }, lane));
+    return count;
+  };
+  return {
+    name,
+    role,
+    async run(): Promise<Sample> {
+      await inLanes(Math.ceil(n / 10));
+      const taken = await measureHere(() => inLanes(n));
+      return sample(taken.count, taken.seconds, taken);
+    },
+  };
+}
+
+export const nothingToClose = async (): Promise<void> => undefined;
