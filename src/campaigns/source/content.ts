@@ -14,8 +14,8 @@ import { subjectLine } from './subject.ts';
 
 export interface Body {
   bytes: Buffer;
-  /** For DKIM's bh=. */
-  hash: string;
+  /** For DKIM's bh=; counted when it is asked for, once. */
+  hash(): string;
 }
 
 export interface CompiledContent {
@@ -40,8 +40,7 @@ export function compileContentParts(
   const html = compilePart(content.html, compileTemplate(content.html, 'html'), encoding);
   const build = (variables: Variables): Body => {
     const { before, between, after } = skeleton;
-    const bytes = Buffer.concat([before, text(variables), between, html(variables), after]);
-    return { bytes, hash: hashBody(bytes) };
+    return bodyOf(Buffer.concat([before, text(variables), between, html(variables), after]));
   };
   let fixed: Body | null = null;
   const varies = isTemplate(content.text) || isTemplate(content.html);
@@ -49,6 +48,11 @@ export function compileContentParts(
     subject: (variables) => subjectLine(subject(variables)),
     body: (variables) => (varies ? build(variables) : (fixed ??= build(variables))),
   };
+}
+
+function bodyOf(bytes: Buffer): Body {
+  let known: string | null = null;
+  return { bytes, hash: () => (known ??= hashBody(bytes)) };
 }
 
 type Part = (variables: Variables) => Buffer;
