@@ -5,6 +5,7 @@
  */
 import { createMta } from '../../src/mta/deliver.ts';
 import { hashBody } from '../../src/mta/dkim.ts';
+import { createRoutes, staticRules } from '../../src/mta/routes.ts';
 import type { DeliveryRequest, Transaction } from '../../src/mta/transaction.ts';
 import { createMessageMaker, recipientOf, recipientsOf, senderOf } from '../harness/message.ts';
 import type { Dkim } from '../harness/settings.ts';
@@ -65,7 +66,7 @@ const order: DeliveryRequest = {
 
 const mta = createMta({
   heloName: 'bench.example',
-  routes: { '*': `127.0.0.1:${options.port}` },
+  routes: createRoutes(staticRules({ '*': `127.0.0.1:${options.port}` })),
   maxConnections: 20_000,
   maxConnectionsPerSite: options.connections,
   maxMessagesPerConnection: 100_000,

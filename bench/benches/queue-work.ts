@@ -55,6 +55,7 @@ const SAID: SiteFailure = {
   failure: null,
   mxHost: 'mx.big.example',
   mxAddress: '127.0.0.1:25',
+  sourceAddress: null,
   tls: 'TLSv1.3 TLS_AES_256_GCM_SHA384',
   startedAt: new Date(),
   durationMs: 12,
@@ -91,7 +92,7 @@ export async function record(sql: Sql, campaignId: bigint, rows: QueuedRecipient
           batchId,
           campaignId,
           domain,
-          address,
+          addressKey: address,
           decision,
           outcome: SAID,
         });

@@ -33,6 +33,7 @@ export const render: Bench = {
       fromAddress: `news@${DOMAIN}`,
       displayName: 'Corner Shop',
       encoding,
+      boundary: 'bench',
     });
     const parts = compileContentParts(stored, skeleton, encoding);
     const html = Handlebars.compile(stored.html);

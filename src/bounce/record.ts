@@ -10,7 +10,7 @@
  *           what one of its messages holds, each is tried alone, so that one cannot keep the others out.
  * Bound:    what waits is bounded by the listener's connections.
  * Measured: 1,100 to 1,600 reports/s end to end with 20 to 40 connections, 250 after 20 ms (2 busy
- *           cores, fsync on, senders in the same process; bench/bounce-listener.ts).
+ *           cores, fsync on, senders in the same process; bench/benches/bounce-listener.ts).
  * See:      attribution.ts (who), findings.ts (what), store.ts, suppressions/store.ts.
  */
 import { setImmediate } from 'node:timers/promises';

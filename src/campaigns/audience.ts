@@ -9,7 +9,7 @@
  * Never:    drops a suppressed recipient: he is in the balance, and expansion marks him.
  * Fails:    `campaign_not_draft`, `not_found`, `invalid_body`, `invalid_encoding` and `row_too_large`
  *           (with the row), `upload_aborted`, `body_too_large`.
- * Measured: 1 M rows, 57 MB of CSV: 13 s on 2 busy cores, memory up by 35 MB (bench/audience.ts); of
+ * Measured: 1 M rows, 57 MB of CSV: 13 s on 2 busy cores, memory up by 35 MB (bench/benches/import.ts); of
  *           that 3 s are parsing and checking, the rest is PostgreSQL with three indexes.
  */
 import { once } from 'node:events';

@@ -2,15 +2,16 @@
  * campaigns/source — frozen content and a recipient into signed bytes (scheduler/ports.ts MessageSource).
  *
  * Promises: a message holds no address but its recipient's; a single copy holds none. Message-ID and
- *           body are the same at every attempt and in every process, so a duplicate can be recognised. Bytes are 7-bit with CRLF lines,
- *           DKIM-signed with all active keys of the sender, and carry our signed trace
+ *           body are the same at every attempt and in every process, so a duplicate can be recognised.
+ *           Bytes are 7-bit with CRLF lines, DKIM-signed with all active keys of the sender (unsigned
+ *           when it has none), and carry our signed trace
  *           (X-Volley-Trace, CFBL-Address RFC 9477) for complaints. Marketing carries List-Unsubscribe,
  *           one-click when the link names the recipient (RFC 8058).
  * Never:    lets data of a row start a header, a MIME part or unescaped HTML.
  * Fails:    `ok: false` when a row's data makes the content too large; `open` throws when the database
  *           is away or no secret opens the sender's keys.
  * Measured: 9 KB of MJML-made HTML, 10 KB message, one core: 15,400/s unsigned, body hash included;
- *           signing sets the pace: 2,900/s RSA-2048, 5,800/s Ed25519 (bench/render.ts).
+ *           signing sets the pace: 2,900/s RSA-2048, 5,800/s Ed25519 (bench/benches/compose.ts).
  */
 import { createPrivateKey } from 'node:crypto';
 import { invariant } from '../kernel/errors.ts';

@@ -6,7 +6,7 @@
  *           suppressions/store.ts; one event with the counts stands for the whole import, because an
  *           event per row took as long as all the rest (14 s a million), and the rows say it all.
  * Measured: a CSV of 1 M new addresses in 14 s, into 1 M others in 23 s, the same again in 17 s (2 busy
- *           cores, fsync on; bench/suppressions.ts).
+ *           cores, fsync on; bench/benches/suppressions.ts).
  */
 import { pipeline } from 'node:stream/promises';
 import type { Tx } from '../../../kernel/postgres/connect.ts';
