@@ -40,7 +40,7 @@ async function prepare(settings: Settings): Promise<Prepared> {
   stack.onRelease('database', () => database.drop());
   const { campaignId } = await fillCampaign(database.sql, { n: 1, state: 'sending', sizeBytes });
   const kept = dkim === 'rsa' ? 'rsa-sha256' : dkim === 'ed25519' ? 'ed25519-sha256' : 'none';
-  await database.sql`update dkim_keys set active = false where algorithm <> ${kept}`;
+  await database.sql`update dkim_keys set state = 'retired' where algorithm <> ${kept}`;
   const source = createMessageSource({
     sql: database.sql,
     clock: () => new Date(),

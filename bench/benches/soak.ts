@@ -59,7 +59,7 @@ async function prepare(settings: Settings): Promise<Prepared> {
     state: 'sending',
     sizeBytes: settings.sizeBytes,
   });
-  if (settings.dkim === 'none') await database.sql`update dkim_keys set active = false`;
+  if (settings.dkim === 'none') await database.sql`update dkim_keys set state = 'retired'`;
   await fillPending(database.sql, filled);
   const sink = await startSink({ kind: settings.sink });
   stack.onRelease('sink', () => sink.stop());

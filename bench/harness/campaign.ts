@@ -60,7 +60,7 @@ export async function draft(world: SendingWorld, plan: CampaignPlan): Promise<st
 async function keepKeys(database: BenchDatabase, sender: string, dkim: Dkim): Promise<void> {
   const kept = { rsa: 'rsa-sha256', ed25519: 'ed25519-sha256', none: 'none' }[dkim];
   await database.sql`
-    update dkim_keys set active = false
+    update dkim_keys set state = 'retired'
     where sender_id = ${parseId('snd', sender) ?? 0n} and algorithm <> ${kept}`;
 }
 
