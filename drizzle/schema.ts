@@ -426,7 +426,7 @@ export const inboundMessages = pgTable(
     fingerprint: bytea().notNull().unique(),
     envelopeSender: text().notNull(),
     envelopeRecipient: text().notNull(),
-    /** bounce | feedback | autoreply | delivered | none | postmaster | unsubscribe */
+    /** bounce | feedback | autoreply | delivered | none | postmaster | unsubscribe | list */
     kind: text().notNull(),
     campaignId: int8(),
     deliveryId: int8(),

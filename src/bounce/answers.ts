@@ -1,5 +1,6 @@
 /**
- * bounce/answers — the mail that Volley writes because of what came in: copies for the postmaster.
+ * bounce/answers — the mail that Volley writes because of what came in: copies for the postmaster, and
+ * answers to list commands (list-answers.ts).
  *
  * Promises: in the transaction that records the message, once per message. A copy shows who wrote and
  *           the message as it came (its first 48 KiB), as plain text: nothing of it is active.
@@ -10,12 +11,12 @@
  */
 import type { Tx } from '../kernel/postgres/connect.ts';
 import type { Arrival } from './arrival.ts';
+import { answerCommand } from './list-answers.ts';
+import type { ListDeps } from './list-answers.ts';
 import { readMessage } from './message.ts';
-import type { Notices } from './notices.ts';
 import { findSenderOfDomain } from './store.ts';
 
-export interface AnswerDeps {
-  notices: Notices;
+export interface AnswerDeps extends ListDeps {
   /** null: mail to postmaster and abuse is kept, and that is all. */
   postmasterForwardTo: string | null;
 }
@@ -27,6 +28,7 @@ export function createAnswers(deps: AnswerDeps) {
   return async (tx: Tx, arrivals: readonly Arrival[]): Promise<void> => {
     for (const arrival of arrivals) {
       if (arrival.destination.purpose === 'postmaster') await forward(deps, tx, arrival);
+      if (arrival.destination.purpose === 'list') await answerCommand(deps, tx, arrival);
     }
   };
 }
@@ -35,13 +37,13 @@ async function forward(deps: AnswerDeps, tx: Tx, arrival: Arrival): Promise<void
   const { postmasterForwardTo: to, notices } = deps;
   if (to === null || isOurs(arrival)) return;
   const { address, domain } = arrival.destination;
-  const senderId = await findSenderOfDomain(tx, domain);
-  if (senderId === null) return;
+  const sender = await findSenderOfDomain(tx, domain);
+  if (sender === null) return;
   const from = arrival.envelopeSender === '' ? 'nobody (<>)' : arrival.envelopeSender;
   const shown = Buffer.from(arrival.raw.subarray(0, SHOWN_BYTES)).toString('utf8');
   await notices.send(tx, {
     kind: 'postmaster',
-    senderId,
+    senderId: sender.id,
     notices: [
       {
         to,

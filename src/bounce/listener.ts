@@ -1,8 +1,8 @@
 /**
  * bounce/listener — the SMTP server that bounces, feedback reports and unsubscribes come home to.
  *
- * Promises: RCPT takes only signed addresses of our bounce domains, and their postmaster and abuse;
- *           all else is 550 5.1.1, so nothing is relayed and no backscatter is kept. 250 to the final
+ * Promises: RCPT takes only signed addresses of our bounce domains, list commands, and postmaster and
+ *           abuse; all else is 550 5.1.1, so nothing is relayed and no backscatter is kept. 250 to the final
  *           dot is said after the commit. Every accepted recipient of a message is recorded for itself.
  *           The same message again is answered 250 and recorded once. STARTTLS when it has a
  *           certificate; a new one is taken while running.
@@ -177,8 +177,8 @@ function admission(deps: ListenerDeps, limits: typeof DEFAULTS) {
       }
       void storage.isShort().then((short) => callback(short ? noRoom() : null));
     },
-    onRcptTo({ address }: { address: string }, _session: unknown, callback: Answer) {
-      reception.destinationOf(address).then(
+    onRcptTo({ address }: { address: string }, session: SMTPServerSession, callback: Answer) {
+      reception.destinationOf(address, senderOf(session)).then(
         (destination) => callback(destination === null ? noSuchAddress() : null),
         (error: unknown) => {
           log.warn({ err: error }, 'cannot look up bounce domains, answering 451');
@@ -217,18 +217,24 @@ async function receive(
   stream: SMTPServerDataStream,
   session: SMTPServerSession,
 ): Promise<Refusal | null> {
-  const { mailFrom, rcptTo } = session.envelope;
+  const { rcptTo } = session.envelope;
+  const sender = senderOf(session);
   const intake = await takeIn(stream);
   // Nobody is there any more, or smtp-server answers 552 by itself.
   if (intake === null || stream.sizeExceeded) return null;
   const destinations: Destination[] = [];
   for (const { address } of rcptTo) {
-    const destination = await deps.reception.destinationOf(address);
+    const destination = await deps.reception.destinationOf(address, sender);
     if (destination === null) return tryLater();
     destinations.push(destination);
   }
-  await deps.reception.keep(intake, mailFrom === false ? '' : mailFrom.address, destinations);
+  await deps.reception.keep(intake, sender, destinations);
   return null;
+}
+
+/** Empty for the null sender. */
+function senderOf({ envelope: { mailFrom } }: SMTPServerSession): string {
+  return mailFrom === false ? '' : mailFrom.address;
 }
 
 async function listen(server: SMTPServer, options: ListenerOptions): Promise<AddressInfo> {

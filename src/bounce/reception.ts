@@ -12,6 +12,7 @@ import { findAddressed, traced } from './addressing.ts';
 import { createBounceDomains } from './bounce-domains.ts';
 import { classify as classifyBuiltin } from './classify.ts';
 import type { Classifier } from './classify.ts';
+import { readCookie, writerOf } from './commands.ts';
 import { readDestination } from './destination.ts';
 import type { Destination } from './destination.ts';
 import { inspect } from './inspect.ts';
@@ -37,8 +38,8 @@ export interface Kept {
 }
 
 export interface Reception {
-  /** The destination that `address` is; null when it is none of ours. */
-  destinationOf(address: string): Promise<Destination | null>;
+  /** The destination that `address` is for this sender; null when it is none of ours. */
+  destinationOf(address: string, envelopeSender: string): Promise<Destination | null>;
   /** Records a message for each of `destinations`. */
   keep(
     intake: Intake,
@@ -57,9 +58,13 @@ export function createReception(deps: ReceptionDeps): Reception {
   const recorder = createReturnRecorder(deps);
   const classify = deps.classify ?? classifyBuiltin;
 
-  async function destinationOf(address: string): Promise<Destination | null> {
+  async function destinationOf(
+    address: string,
+    envelopeSender: string,
+  ): Promise<Destination | null> {
     const destination = readDestination(deps.keyRing, address);
     if (destination === null || destination.domain === null) return destination;
+    if (!confirms(deps, destination, envelopeSender)) return null;
     return (await domains.has(destination.domain)) ? destination : null;
   }
 
@@ -93,9 +98,9 @@ export function createReception(deps: ReceptionDeps): Reception {
       let destination: Destination | null = null;
       for (const address of candidates) {
         const found = readDestination(deps.keyRing, address);
-        // Anybody may write `To: postmaster@`; a token nobody can.
-        if (found === null || found.token === null) continue;
-        destination = await destinationOf(address);
+        // `To: postmaster@` says nothing of who got the message.
+        if (found === null || found.purpose === 'postmaster') continue;
+        destination = await destinationOf(address, envelopeSender);
         if (destination !== null) break;
       }
       const inspection = inspect(intake.kept, classify);
@@ -105,4 +110,13 @@ export function createReception(deps: ReceptionDeps): Reception {
       return kept ?? null;
     },
   };
+}
+
+/** A cookie is good for the address it was sent to, and for ten days. */
+function confirms(deps: ReceptionDeps, destination: Destination, envelopeSender: string): boolean {
+  if (destination.purpose !== 'list' || destination.command.verb !== 'confirm') return true;
+  const { command, domain } = destination;
+  const writer = writerOf(envelopeSender);
+  if (writer === null) return false;
+  return readCookie(deps.keyRing, command.cookie, domain, writer.key, deps.clock()) !== null;
 }

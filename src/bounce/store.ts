@@ -17,11 +17,14 @@ export async function findBounceDomains(db: Db): Promise<string[]> {
 }
 
 /** The sender whose bounce domain it is, the first of several; null: of any domain. */
-export async function findSenderOfDomain(db: Db, domain: string | null): Promise<bigint | null> {
-  const [row] = await db<{ id: bigint }[]>`
-    select id from senders where ${domain}::text is null or lower(bounce_domain) = ${domain}
+export async function findSenderOfDomain(
+  db: Db,
+  domain: string | null,
+): Promise<{ id: bigint; domain: string } | null> {
+  const [row] = await db<{ id: bigint; domain: string }[]>`
+    select id, domain from senders where ${domain}::text is null or lower(bounce_domain) = ${domain}
     order by id limit 1`;
-  return row?.id ?? null;
+  return row ?? null;
 }
 
 export async function findDeliveries(db: Db, ids: readonly bigint[]): Promise<KnownDelivery[]> {

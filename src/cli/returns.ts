@@ -46,6 +46,7 @@ export async function startReturns(options: ReturnsOptions): Promise<Returns> {
   const { config, database, secrets, log, clock, jobs, classify } = options;
   const keyRing = createKeyRing([secrets.secret, ...secrets.previousSecrets]);
   const answers = createAnswers({
+    keyRing,
     notices: createNotices({ clock, jobs }),
     postmasterForwardTo: config.postmasterForwardTo ?? null,
   });

@@ -22,12 +22,12 @@ function reception(postmasterForwardTo: string | null) {
     sql,
     keyRing: ring,
     clock,
-    answer: createAnswers({ notices, postmasterForwardTo }),
+    answer: createAnswers({ keyRing: ring, notices, postmasterForwardTo }),
   });
 }
 
 async function bring(to: ReturnType<typeof reception>, message: string, address: string) {
-  const destination = await to.destinationOf(address);
+  const destination = await to.destinationOf(address, 'stranger@y.example');
   const intake = await takeIn(
     (async function* () {
       yield Buffer.from(message);

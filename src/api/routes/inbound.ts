@@ -90,7 +90,7 @@ async function keepFor(
   sender: string,
   recipient: string,
 ): Promise<Kept | null> {
-  const destination = await reception.destinationOf(recipient);
+  const destination = await reception.destinationOf(recipient, sender);
   if (destination === null) {
     throw new AppError('invalid_request', 'recipient: is no address of ours', {
       errors: [{ pointer: 'recipient', code: 'invalid_value', detail: 'is no address of ours' }],

@@ -221,7 +221,7 @@ export async function releaseSuppression(
   db: Db,
   addressKey: string,
   by: string,
-  only: { scope?: SuppressionScope; scopeValue?: string } = {},
+  only: { scope?: SuppressionScope; scopeValue?: string; reason?: SuppressionReason } = {},
 ): Promise<Suppression[] | null> {
   const released = await db<Suppression[]>`
     with released as (
@@ -229,6 +229,7 @@ export async function releaseSuppression(
       where s.address_key = ${addressKey} and ${liveFor(db, null)}
         ${only.scope === undefined ? db`` : db`and s.scope = ${only.scope}`}
         ${only.scopeValue === undefined ? db`` : db`and s.scope_value = ${only.scopeValue}`}
+        ${only.reason === undefined ? db`` : db`and s.reason = ${only.reason}`}
       returning s.*
     ), logged as (
       insert into events (kind, campaign_id, delivery_id, data)
