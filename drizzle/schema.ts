@@ -436,6 +436,19 @@ export const inboundMessages = pgTable(
   (t) => [index('inbound_messages_delivery').on(t.deliveryId)],
 );
 
+/**
+ * Reports of failure that overtook the acceptance they are about: `bounce.late` is written, and
+ * counted by the keeper when the delivery is accepted (never otherwise). Nearly always empty.
+ */
+export const earlyBounces = pgTable('early_bounces', {
+  deliveryId: int8().primaryKey(),
+  campaignId: int8().notNull(),
+  domain: text().notNull(),
+  class: text().notNull(),
+  rule: text(),
+  createdAt: createdAt(),
+});
+
 export const suppressionReasonEnum = pgEnum('suppression_reason', [
   'hard_bounce',
   'soft_bounce_limit',

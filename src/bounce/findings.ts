@@ -2,12 +2,12 @@
  * bounce/findings — what a returning message means: the events and suppressions that follow.
  *
  * Pure. Promises:
- *           `bounce.late`             a report that a delivery we count as accepted failed, for
- *                                     whatever reason and however often it may be tried again: the
- *                                     recipient did not get it.
+ *           `bounce.late`             a report that a delivery failed which was accepted, or may have
+ *                                     been, for whatever reason and however often it may be tried
+ *                                     again: the recipient did not get it.
  *           `bounce.notice`           a delay, relay or success; a report that names nobody; a failure
- *                                     of a delivery that is not counted as accepted (it stays what it
- *                                     is; the policy still applies); feedback that is no complaint.
+ *                                     of a delivery that was never accepted (it stays what it is; the
+ *                                     policy still applies); feedback that is no complaint.
  *           `feedback.complaint`      suppressed everywhere, for ever.
  *           `recipient.unsubscribed`  suppressed for the campaign's stream, its sender, or everything,
  *                                     as he chose, for ever.
@@ -53,8 +53,8 @@ export interface Finding {
   soft: SoftKind | null;
 }
 
-/** Counted as accepted, or about to be: the report overtook the recording of the acceptance. */
-const LATE_STATES: readonly string[] = ['accepted', 'sending'];
+/** The last two: the message is with the receiver, and that is not recorded yet, or not known. */
+const LATE_STATES: readonly string[] = ['accepted', 'sending', 'ambiguous'];
 
 export function findingsOf(arrival: Arrival, attributed: readonly Attributed[]): Finding[] {
   const { inspection, destination } = arrival;

@@ -4,7 +4,8 @@
  * Promises: `record` resolves after the commit; the listener says 250 then, and not before. One
  *           transaction writes everything that follows from a message. The same message to the same
  *           destination twice is recorded once, and resolves both times. `bounce.late`, a complaint
- *           and an unsubscribe count once a delivery (events_once), so the rollups do too.
+ *           and an unsubscribe count once a delivery (events_once), so the rollups do too. A late
+ *           bounce counts when its delivery is accepted, and waits until then (early-bounces/store.ts).
  *           Messages that arrive while a transaction runs share the next one, up to GROUP_SIZE.
  * Fails:    rejects when the database is away (451; the sender comes back). When a group fails for
  *           what one of its messages holds, each is tried alone, so that one cannot keep the others out.
@@ -33,6 +34,7 @@ import {
   insertInboundMessages,
 } from './store.ts';
 import type { InboundRow } from './store.ts';
+import { insertEarlyBounces } from './early-bounces/store.ts';
 import { countSoftBounces } from './soft-bounces/store.ts';
 import type { SoftBounce } from './soft-bounces/store.ts';
 import { isUnmatched } from './unmatched.ts';
@@ -190,13 +192,14 @@ export async function recordFacts(tx: Tx, facts: readonly Fact[]): Promise<void>
     tx,
     facts.flatMap(({ finding, at }) => unmatchedOf(finding, at)),
   );
+  const rows = counted.map(({ finding, delivery, at }) => {
+    const { kind, rule } = finding;
+    return { ...delivery, at, kind, class: finding.class ?? '', rule, count: 1 };
+  });
+  await insertEarlyBounces(tx, rows.filter(isEarly));
   await addToRollups(
     tx,
-    counted.map(({ finding, delivery, at }) => {
-      const { campaignId, domain } = delivery;
-      const { kind, rule } = finding;
-      return { campaignId, at, domain, kind, class: finding.class ?? '', rule, count: 1 };
-    }),
+    rows.filter((row) => !isEarly(row)),
   );
 }
 
@@ -221,6 +224,11 @@ function unmatchedOf(finding: Finding, at: Date): UnmatchedReply[] {
   return [
     { code: null, enhanced, text, stage: null, class: name, domain: delivery?.domain ?? '', at },
   ];
+}
+
+/** Its delivery is not accepted, as far as is known: the keeper counts it later, or never. */
+function isEarly({ kind, state }: { kind: string; state: string }): boolean {
+  return kind === 'bounce.late' && state !== 'accepted';
 }
 
 /** Looks up everything that the arrivals may be about: three statements, however many they are. */

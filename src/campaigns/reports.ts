@@ -1,11 +1,14 @@
 /**
  * campaigns/reports — who got it, who did not, and why: the balance and what stands behind it.
  *
- * Promises: recipients = accepted + bounced + expired + suppressed + cancelled + ambiguous + pending.
- *           `lateBounced` counts those of the accepted whose failure was reported afterwards; the
- *           delivery keeps what SMTP said. All figures come from the rollups that are written in the
- *           transactions of the facts, so they cost the same for ten recipients and ten million;
- *           `verifyBalance` counts the rows again and compares.
+ * Promises: recipients = accepted + bouncedLate + bounced + expired + suppressed + cancelled +
+ *           ambiguous + pending. A late bounce, the report that an accepted message failed after all,
+ *           moves its recipient from `accepted` to `bouncedLate` here; the delivery row keeps what
+ *           SMTP said, so the rows that are `accepted` are both terms together. The timeline shows
+ *           each fact at its own time: `accepted` there is what SMTP accepted in that step.
+ *           All figures come from the rollups that are written in the transactions of the facts, so
+ *           they cost the same for ten recipients and ten million; `verifyBalance` counts the rows
+ *           again and compares.
  * Fails:    `not_found`, `invalid_request`.
  * See:      reports/store.ts for the statements, kernel/rollups/store.ts for who writes.
  */
@@ -15,7 +18,7 @@ import type { CampaignState } from './campaign.ts';
 import type { CampaignDeps } from './deps.ts';
 import {
   countDeliveries,
-  countLateBounces,
+  countBouncedLate,
   countRecipients,
   selectBounces,
   selectClasses,
@@ -30,15 +33,16 @@ export type { BounceGroup, ClassRow, DomainRow, TimelineRow };
 
 export interface BalanceFigures {
   recipients: number;
+  /** By SMTP, and nothing was reported since. */
   accepted: number;
+  /** Accepted by SMTP, reported undeliverable afterwards. */
+  bouncedLate: number;
   bounced: number;
   expired: number;
   suppressed: number;
   cancelled: number;
   ambiguous: number;
   pending: number;
-  /** Of the accepted: reported undeliverable afterwards. */
-  lateBounced: number;
 }
 
 export interface Balance extends BalanceFigures {
@@ -49,7 +53,7 @@ export interface Balance extends BalanceFigures {
 export interface CampaignReport {
   balance: Balance;
   /** What happened besides the outcomes, counted as events. */
-  byKind: { deferred: number; lateBounced: number; complained: number; unsubscribed: number };
+  byKind: { deferred: number; complained: number; unsubscribed: number };
   /** The 50 largest destination domains, then all others as one row with domain null. */
   byDomain: DomainRow[];
   byClass: ClassRow[];
@@ -70,8 +74,10 @@ export async function balance(deps: Pick<CampaignDeps, 'sql'>, id: bigint): Prom
 
 function balanceOf(totals: KindTotals): Balance {
   const count = (kind: string): number => totals.kinds[kind] ?? 0;
+  const bouncedLate = count('bounce.late');
   const parts = {
-    accepted: count('delivery.accepted'),
+    accepted: count('delivery.accepted') - bouncedLate,
+    bouncedLate,
     bounced: count('delivery.bounced'),
     expired: count('delivery.expired'),
     suppressed: count('delivery.suppressed'),
@@ -81,12 +87,11 @@ function balanceOf(totals: KindTotals): Balance {
   const values = Object.values(parts);
   const recipients = Number(totals.recipientCount);
   const pending = recipients - values.reduce((sum, value) => sum + value, 0);
-  const lateBounced = count('bounce.late');
   const closes =
     pending >= 0 &&
     values.every((value) => value >= 0) &&
-    (!OVER.includes(totals.state) || (pending === 0 && lateBounced <= parts.accepted));
-  return { recipients, ...parts, pending, lateBounced, closes };
+    (!OVER.includes(totals.state) || pending === 0);
+  return { recipients, ...parts, pending, closes };
 }
 
 export async function campaignReport(
@@ -103,7 +108,6 @@ export async function campaignReport(
   ]);
   const byKind = {
     deferred: totals.kinds['delivery.deferred'] ?? 0,
-    lateBounced: totals.kinds['bounce.late'] ?? 0,
     complained: totals.kinds['feedback.complaint'] ?? 0,
     unsubscribed: totals.kinds['recipient.unsubscribed'] ?? 0,
   };
@@ -145,9 +149,11 @@ export async function verifyBalance(
     const states = await countDeliveries(tx, id);
     const delivered = Object.values(states).reduce((sum, value) => sum + value, 0);
     const count = (state: string): number => states[state] ?? 0;
+    const bouncedLate = await countBouncedLate(tx, id);
     const counted: BalanceFigures = {
       recipients,
-      accepted: count('accepted'),
+      accepted: count('accepted') - bouncedLate,
+      bouncedLate,
       bounced: count('bounced'),
       expired: count('expired'),
       suppressed: count('suppressed'),
@@ -155,7 +161,6 @@ export async function verifyBalance(
       ambiguous: count('ambiguous'),
       // Not expanded yet, waiting, or between the mark and the recorded reply.
       pending: recipients - delivered + count('pending') + count('sending'),
-      lateBounced: await countLateBounces(tx, id),
     };
     const figures = Object.keys(counted) as (keyof BalanceFigures)[];
     const agrees = reported.closes && figures.every((name) => counted[name] === reported[name]);
@@ -176,7 +181,7 @@ export interface BounceRow {
   /** During the conversation. */
   bounced: number;
   /** Reported afterwards. */
-  lateBounced: number;
+  bouncedLate: number;
   total: number;
 }
 
@@ -190,11 +195,11 @@ export async function bouncesReport(
   }
   if (query.from > query.to) throw invalid('/from', 'is after "to"');
   const rows = await selectBounces(deps.sql, query);
-  return rows.map(({ campaignId, text, bounced, lateBounced }) => ({
+  return rows.map(({ campaignId, text, bounced, bouncedLate }) => ({
     key: campaignId === null ? text : formatId('cmp', campaignId),
     bounced,
-    lateBounced,
-    total: bounced + lateBounced,
+    bouncedLate,
+    total: bounced + bouncedLate,
   }));
 }
 

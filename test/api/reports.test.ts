@@ -158,7 +158,7 @@ test('bounces as CSV, by Accept or by format; the format wins', async () => {
   const json = await api.get(`${BOUNCES}&format=json`, { headers: csv });
 
   expect(asked.headers.get('Content-Type')).toBe('text/csv; charset=utf-8');
-  expect(asked.text).toBe('class,bounced,late_bounced,total\r\nbad_mailbox,2,0,2\r\n');
+  expect(asked.text).toBe('class,bounced,bounced_late,total\r\nbad_mailbox,2,0,2\r\n');
   expect(named.text).toBe(asked.text);
   expect(json.body.data).toHaveLength(1);
 });

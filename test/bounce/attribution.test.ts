@@ -260,7 +260,7 @@ describe('what: a report', () => {
   test.each([
     ['accepted', 'bounce.late'],
     ['sending', 'bounce.late'],
-    ['ambiguous', 'bounce.notice'],
+    ['ambiguous', 'bounce.late'],
     ['pending', 'bounce.notice'],
     ['bounced', 'bounce.notice'],
   ])('of a delivery in state %s: %s, and the policy applies', (state, kind) => {

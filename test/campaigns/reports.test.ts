@@ -80,14 +80,14 @@ describe('the balance', () => {
       update deliveries set state = 'sending' where campaign_id = ${id} and recipient_id =
         (select id from recipients where campaign_id = ${id} and address = 'snd@a.example')`;
     await check({
-      accepted: 2,
+      accepted: 1,
       bounced: 1,
       expired: 1,
       suppressed: 1,
       cancelled: 1,
       ambiguous: 1,
       pending: 2,
-      lateBounced: 1,
+      bouncedLate: 1,
     });
     // An operator decides: the ambiguous one is taken back and counted as accepted.
     await settle(id, 'amb@a.example', 'accepted', 'delivery.accepted');
@@ -101,7 +101,7 @@ describe('the balance', () => {
         count: -1,
       },
     ]);
-    await check({ accepted: 3, ambiguous: 0, pending: 2 });
+    await check({ accepted: 2, ambiguous: 0, pending: 2 });
   });
 
   test('a fact that was counted twice, or not at all, is found', async () => {
@@ -173,19 +173,19 @@ describe('the report', () => {
     const others = Array.from({ length: 10 }, (_, i) => 50 - i).reduce((a, b) => a + b);
     expect(report.byDomain[50]).toMatchObject({
       domain: null,
-      accepted: others,
-      lateBounced: 2,
+      accepted: others - 2,
+      bouncedLate: 2,
       deferred: 9,
     });
     expect(report.byClass).toEqual([
-      { class: 'bad_mailbox', bounced: 5, lateBounced: 0, expired: 0, deferred: 0, count: 5 },
-      { class: 'full', bounced: 0, lateBounced: 2, expired: 0, deferred: 9, count: 2 },
+      { class: 'bad_mailbox', bounced: 5, bouncedLate: 0, expired: 0, deferred: 0, count: 5 },
+      { class: 'full', bounced: 0, bouncedLate: 2, expired: 0, deferred: 9, count: 2 },
     ]);
-    expect(report.byKind).toMatchObject({ deferred: 9, lateBounced: 2, complained: 0 });
+    expect(report.byKind).toEqual({ deferred: 9, complained: 0, unsubscribed: 0 });
     expect(report.timeline.stepMinutes).toBe(1);
     expect(report.timeline.points).toMatchObject([
       { at: at(0), bounced: 0 },
-      { at: at(1), accepted: 0, bounced: 5, lateBounced: 2, deferred: 9 },
+      { at: at(1), accepted: 0, bounced: 5, bouncedLate: 2, deferred: 9 },
     ]);
     await addToRollups(database.sql, [
       { ...base, at: at(60 * 24 * 3), domain: 'd0.example', count: 1 },
@@ -223,12 +223,12 @@ describe('the report', () => {
     const ask = (groupBy: 'class' | 'domain' | 'campaign' | 'day') =>
       bouncesReport(deps(), { from: '2031-01-01', to: '2031-01-03', groupBy });
     expect(await ask('class')).toEqual([
-      { key: 'full', bounced: 3, lateBounced: 8, total: 11 },
-      { key: 'bad_mailbox', bounced: 4, lateBounced: 0, total: 4 },
+      { key: 'full', bounced: 3, bouncedLate: 8, total: 11 },
+      { key: 'bad_mailbox', bounced: 4, bouncedLate: 0, total: 4 },
     ]);
     expect(await ask('domain')).toEqual([
-      { key: 'b.example', bounced: 4, lateBounced: 8, total: 12 },
-      { key: 'a.example', bounced: 3, lateBounced: 0, total: 3 },
+      { key: 'b.example', bounced: 4, bouncedLate: 8, total: 12 },
+      { key: 'a.example', bounced: 3, bouncedLate: 0, total: 3 },
     ]);
     expect((await ask('campaign')).map(({ key, total }) => [key, total])).toEqual([
       [formatId('cmp', two.id), 12],
@@ -300,10 +300,10 @@ describe('deliveries', () => {
     );
     expect(await every({ state: 'suppressed', domain: 'm.example' }, 10)).toHaveLength(2);
     expect(await every({ email: 'sOLO@big.example' }, 10)).toMatchObject([
-      { email: 'Solo@big.example', state: 'pending', lateBounced: false },
+      { email: 'Solo@big.example', state: 'pending', bouncedLate: false },
     ]);
     expect(await every({ email: 'u3@m.example' }, 10)).toMatchObject([
-      { state: 'accepted', lateBounced: true, attempts: 1 },
+      { state: 'accepted', bouncedLate: true, attempts: 1 },
     ]);
     expect(await every({ email: 'u3@m.example', domain: 'a.example' }, 10)).toEqual([]);
     expect(await every({ email: 'nobody@m.example' }, 10)).toEqual([]);

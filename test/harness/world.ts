@@ -168,6 +168,14 @@ export async function untilState(api: ApiClient, id: string, state: string): Pro
   );
 }
 
+/** A report that overtook the recorded acceptance is counted by the keeper's next turn. */
+export async function untilBouncedLate(api: ApiClient, id: string, count: number): Promise<void> {
+  await until(async () => {
+    const { balance } = await api.get<Report>(`/v1/campaigns/${id}/report`);
+    return balance.bounced_late === count;
+  });
+}
+
 /** Delivery states by address. */
 export async function statesOf(api: ApiClient, id: string): Promise<Map<string, string>> {
   const states = new Map<string, string>();

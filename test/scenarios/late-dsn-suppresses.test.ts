@@ -5,6 +5,7 @@ import {
   useWorld,
   statesOf,
   suppressedAddresses,
+  untilBouncedLate,
   untilState,
 } from '../harness/world.ts';
 
@@ -16,8 +17,8 @@ test('a DSN that comes later suppresses by its VERP token, and changes the repor
   await untilState(world.api, id, 'completed');
   await world.range.idle();
 
-  const balance = await account(world, id);
-  expect(balance).toMatchObject({ accepted: 3, late_bounced: 2 });
+  await untilBouncedLate(world.api, id, 2);
+  expect(await account(world, id)).toMatchObject({ accepted: 1, bounced_late: 2 });
   expect((await statesOf(world.api, id)).get('late+gone@qq.example')).toBe('accepted');
   expect(await suppressedAddresses(world.api)).toEqual(
     new Map([['late+gone@qq.example', 'hard_bounce']]),

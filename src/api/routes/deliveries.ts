@@ -46,7 +46,7 @@ const DeliverySchema = z
     name: z.string().nullable(),
     domain: z.string(),
     state: z.enum(STATES).openapi({ description: 'What SMTP said; a late bounce leaves it' }),
-    late_bounced: z.boolean().openapi({ description: 'Accepted, and reported to have failed' }),
+    bounced_late: z.boolean().openapi({ description: 'Accepted, and reported to have failed' }),
     attempts: count,
     class: z
       .string()
@@ -139,7 +139,7 @@ function present(delivery: Delivery): z.infer<typeof DeliverySchema> {
     name: delivery.name,
     domain: delivery.domain,
     state: delivery.state,
-    late_bounced: delivery.lateBounced,
+    bounced_late: delivery.bouncedLate,
     attempts: delivery.attempts,
     class: delivery.class,
     next_attempt_at: iso(delivery.nextAttemptAt),

@@ -15,13 +15,15 @@ import { count, instant, json, pathId, requireId } from '../schema.ts';
 
 const outcomes = {
   accepted: count,
+  bounced_late: count.openapi({
+    description: 'Accepted by the receiver, reported to have failed afterwards',
+  }),
   bounced: count,
   expired: count,
   suppressed: count,
   cancelled: count,
   ambiguous: count,
 };
-const late_bounced = count.openapi({ description: 'Of the accepted: reported to have failed' });
 
 const ReportSchema = z
   .object({
@@ -29,14 +31,15 @@ const ReportSchema = z
       .object({
         recipients: count,
         ...outcomes,
+        accepted: count.openapi({
+          description: 'By the receiver, and no failure was reported since',
+        }),
         pending: z.int().openapi({ description: 'Nothing final is known yet' }),
-        late_bounced,
         closes: z.boolean().openapi({ description: 'The parts add up to `recipients`' }),
       })
       .openapi('Balance'),
     by_kind: z.object({
       deferred: count.openapi({ description: 'Attempts that will be repeated' }),
-      late_bounced,
       complained: count,
       unsubscribed: count,
     }),
@@ -46,7 +49,6 @@ const ReportSchema = z
           domain: z.string().nullable().openapi({ description: 'null: all the others' }),
           ...outcomes,
           deferred: count,
-          late_bounced,
         }),
       )
       .openapi({ description: 'The 50 largest, then the others as one' }),
@@ -54,7 +56,7 @@ const ReportSchema = z
       z.object({
         class: z.string().openapi({ example: 'bad_mailbox' }),
         bounced: count,
-        late_bounced,
+        bounced_late: outcomes.bounced_late,
         expired: count,
         deferred: count,
         count: count.openapi({ description: 'Recipients lost to it' }),
@@ -62,7 +64,10 @@ const ReportSchema = z
     ),
     timeline: z.object({
       step_minutes: count,
-      points: z.array(z.object({ at: instant, ...outcomes, deferred: count, late_bounced })),
+      points: z.array(z.object({ at: instant, ...outcomes, deferred: count })).openapi({
+        description:
+          'Facts at their own time: `accepted` are those of this step, whatever came later',
+      }),
     }),
   })
   .openapi('CampaignReport');
@@ -73,7 +78,7 @@ const BouncesSchema = z
       z.object({
         key: z.string().openapi({ description: 'A class, domain, campaign id or day' }),
         bounced: count.openapi({ description: 'During the conversation' }),
-        late_bounced: count.openapi({ description: 'Reported afterwards' }),
+        bounced_late: count.openapi({ description: 'Reported afterwards' }),
         total: count,
       }),
     ),
@@ -88,7 +93,7 @@ const campaign = endpoint(
     tags: ['Reports'],
     summary: 'The balance of a campaign, by domain, by class, over time',
     description:
-      'recipients = accepted + bounced + expired + suppressed + cancelled + ambiguous + pending, at every moment.',
+      'recipients = accepted + bounced_late + bounced + expired + suppressed + cancelled + ambiguous + pending, at every moment. A late bounce moves its recipient from `accepted` to `bounced_late` here; the delivery keeps the state `accepted`.',
     request: { params: pathId('cmp') },
     responses: { 200: { description: 'The report', content: json(ReportSchema) } },
   },
@@ -135,7 +140,7 @@ export function reportRoutes(gate: Gate, deps: CampaignDeps): ApiRouter {
         Vary: 'Accept',
       });
     }
-    const data = rows.map(({ lateBounced, ...row }) => ({ ...row, late_bounced: lateBounced }));
+    const data = rows.map(({ bouncedLate, ...row }) => ({ ...row, bounced_late: bouncedLate }));
     return c.json({ data }, 200, { Vary: 'Accept' });
   });
   return router;
@@ -151,15 +156,15 @@ function wantedFormat(c: Context<ApiEnv>): 'json' | 'csv' {
 }
 
 function csvOf(groupBy: string, rows: readonly BounceRow[]): string {
-  const lines = rows.map((row) => csvLine([row.key, row.bounced, row.lateBounced, row.total]));
-  return csvLine([groupBy, 'bounced', 'late_bounced', 'total']) + lines.join('');
+  const lines = rows.map((row) => csvLine([row.key, row.bounced, row.bouncedLate, row.total]));
+  return csvLine([groupBy, 'bounced', 'bounced_late', 'total']) + lines.join('');
 }
 
 function present(report: CampaignReport): z.infer<typeof ReportSchema> {
   const { balance, byKind, byDomain, byClass, timeline } = report;
   return {
     balance: outside(balance),
-    by_kind: outside(byKind),
+    by_kind: byKind,
     by_domain: byDomain.map(outside),
     by_class: byClass.map(outside),
     timeline: {
@@ -173,6 +178,6 @@ function present(report: CampaignReport): z.infer<typeof ReportSchema> {
 }
 
 /** The one field whose name outside is another. */
-function outside<T extends { lateBounced: number }>({ lateBounced, ...rest }: T) {
-  return { ...rest, late_bounced: lateBounced };
+function outside<T extends { bouncedLate: number }>({ bouncedLate, ...rest }: T) {
+  return { ...rest, bounced_late: bouncedLate };
 }

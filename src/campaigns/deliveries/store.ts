@@ -24,7 +24,7 @@ export interface DeliveryRow {
   class: string | null;
   nextAttemptAt: Date | null;
   /** Accepted, and reported undeliverable afterwards. */
-  lateBounced: boolean;
+  bouncedLate: boolean;
 }
 
 export interface IdRange {
@@ -110,9 +110,9 @@ export async function selectDeliveryEvents(
 
 function deliveryColumns(db: Db) {
   return db`d.id, d.campaign_id, d.recipient_id, r.address as email, r.name, r.domain, d.state,
-    d.attempts, d.class, d.next_attempt_at, exists (
+    d.attempts, d.class, d.next_attempt_at, d.state = 'accepted' and exists (
       select 1 from events e where e.delivery_id = d.id and e.kind = 'bounce.late'
-    ) as late_bounced`;
+    ) as bounced_late`;
 }
 
 function later(one: bigint | null, other: bigint | null): bigint | null {

@@ -29,6 +29,7 @@ export async function selectKindTotals(
 
 export interface DomainRow {
   domain: string | null;
+  /** Without those that bounced late. */
   accepted: number;
   bounced: number;
   expired: number;
@@ -36,7 +37,7 @@ export interface DomainRow {
   cancelled: number;
   ambiguous: number;
   deferred: number;
-  lateBounced: number;
+  bouncedLate: number;
 }
 
 /** The `top` domains by final results, largest first, then one row for the others when there are. */
@@ -44,21 +45,22 @@ export async function selectDomains(db: Db, campaignId: bigint, top: number): Pr
   const of = (kind: string) => db`coalesce(sum(count) filter (where kind = ${kind}), 0)::float8`;
   return db<DomainRow[]>`
     with each_domain as (
-      select domain, ${of('delivery.accepted')} as accepted, ${of('delivery.bounced')} as bounced,
+      select domain, ${of('delivery.accepted')} - ${of('bounce.late')} as accepted,
+        ${of('delivery.bounced')} as bounced,
         ${of('delivery.expired')} as expired, ${of('delivery.suppressed')} as suppressed,
         ${of('delivery.cancelled')} as cancelled, ${of('delivery.ambiguous')} as ambiguous,
-        ${of('delivery.deferred')} as deferred, ${of('bounce.late')} as late_bounced
+        ${of('delivery.deferred')} as deferred, ${of('bounce.late')} as bounced_late
       from daily_rollups where campaign_id = ${campaignId}
       group by domain
     ), ranked as (
-      select *, row_number() over (order by accepted + bounced + expired + suppressed + cancelled
-        + ambiguous desc, deferred desc, domain) as rank
+      select *, row_number() over (order by accepted + bounced_late + bounced + expired + suppressed
+        + cancelled + ambiguous desc, deferred desc, domain) as rank
       from each_domain
     )
     select case when rank <= ${top} then domain end as domain, sum(accepted) as accepted,
       sum(bounced) as bounced, sum(expired) as expired, sum(suppressed) as suppressed,
       sum(cancelled) as cancelled, sum(ambiguous) as ambiguous, sum(deferred) as deferred,
-      sum(late_bounced) as late_bounced
+      sum(bounced_late) as bounced_late
     from ranked
     group by 1
     order by min(rank)`;
@@ -67,18 +69,18 @@ export async function selectDomains(db: Db, campaignId: bigint, top: number): Pr
 export interface ClassRow {
   class: string;
   bounced: number;
-  lateBounced: number;
+  bouncedLate: number;
   expired: number;
   deferred: number;
-  /** Recipients lost to it: bounced + lateBounced + expired. */
+  /** Recipients lost to it: bounced + bouncedLate + expired. */
   count: number;
 }
 
 export async function selectClasses(db: Db, campaignId: bigint): Promise<ClassRow[]> {
   const of = (kind: string) => db`coalesce(sum(count) filter (where kind = ${kind}), 0)::float8`;
   return db<ClassRow[]>`
-    select *, bounced + late_bounced + expired as count from (
-      select class, ${of('delivery.bounced')} as bounced, ${of('bounce.late')} as late_bounced,
+    select *, bounced + bounced_late + expired as count from (
+      select class, ${of('delivery.bounced')} as bounced, ${of('bounce.late')} as bounced_late,
         ${of('delivery.expired')} as expired, ${of('delivery.deferred')} as deferred
       from daily_rollups
       where campaign_id = ${campaignId} and class <> '' and kind in
@@ -105,7 +107,7 @@ export interface TimelineRow {
   suppressed: number;
   cancelled: number;
   ambiguous: number;
-  lateBounced: number;
+  bouncedLate: number;
 }
 
 export async function selectTimeline(
@@ -120,7 +122,7 @@ export async function selectTimeline(
       ${of('delivery.accepted')} as accepted, ${of('delivery.bounced')} as bounced,
       ${of('delivery.deferred')} as deferred, ${of('delivery.expired')} as expired,
       ${of('delivery.suppressed')} as suppressed, ${of('delivery.cancelled')} as cancelled,
-      ${of('delivery.ambiguous')} as ambiguous, ${of('bounce.late')} as late_bounced
+      ${of('delivery.ambiguous')} as ambiguous, ${of('bounce.late')} as bounced_late
     from minute_rollups where campaign_id = ${campaignId}
     group by 1
     order by 1`;
@@ -139,10 +141,13 @@ export async function countDeliveries(db: Db, campaignId: bigint): Promise<Recor
   return Object.fromEntries(rows.map(({ state, count }) => [state, count]));
 }
 
-export async function countLateBounces(db: Db, campaignId: bigint): Promise<number> {
+/** Accepted deliveries with a report of failure that is counted (not waiting in early_bounces). */
+export async function countBouncedLate(db: Db, campaignId: bigint): Promise<number> {
   const [row] = await db<{ count: number }[]>`
-    select count(distinct delivery_id)::float8 as count
-    from events where campaign_id = ${campaignId} and kind = 'bounce.late'`;
+    select count(*)::float8 as count
+    from events e join deliveries d on d.id = e.delivery_id and d.state = 'accepted'
+    where e.campaign_id = ${campaignId} and e.kind = 'bounce.late'
+      and not exists (select 1 from early_bounces w where w.delivery_id = e.delivery_id)`;
   return row?.count ?? 0;
 }
 
@@ -153,7 +158,7 @@ export interface BounceCounts {
   campaignId: bigint | null;
   text: string;
   bounced: number;
-  lateBounced: number;
+  bouncedLate: number;
 }
 
 const MAX_GROUPS = 10_000;
@@ -173,7 +178,7 @@ export async function selectBounces(
   return db<BounceCounts[]>`
     select ${byCampaign ? db`campaign_id` : db`null::bigint as campaign_id`},
       ${byCampaign ? db`''` : db`${group}::text`} as text,
-      ${of('delivery.bounced')} as bounced, ${of('bounce.late')} as late_bounced
+      ${of('delivery.bounced')} as bounced, ${of('bounce.late')} as bounced_late
     from daily_rollups
     where day between ${query.from}::date and ${query.to}::date
       and kind in ('delivery.bounced', 'bounce.late')

@@ -19,7 +19,7 @@ export interface DemoReport {
     cancelled: number;
     ambiguous: number;
     pending: number;
-    late_bounced: number;
+    bounced_late: number;
     closes: boolean;
   };
   by_class: { class: string; count: number; deferred: number }[];

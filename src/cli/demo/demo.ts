@@ -144,8 +144,9 @@ async function watch(
 
 function printReport(report: DemoReport): void {
   print('');
-  print(formatTable(['REPORT', ''], balanceRows(report.balance)));
-  print(`  of the accepted, bounced later: ${report.balance.late_bounced}\n`);
+  const { bounced_late: bouncedLate, ...balance } = report.balance;
+  print(formatTable(['REPORT', ''], balanceRows({ ...balance, bouncedLate })));
+  print('');
   const classes = report.by_class.map((row) => [row.class, row.count, row.deferred]);
   print(formatTable(['WHY', 'LOST', 'TRIED AGAIN'], classes));
   print('');

@@ -2,12 +2,13 @@
  * scheduler/keep/keeper — the clockwork beside the dispatcher.
  *
  * Every half second: batches that fall due become ready, campaigns past their end expire, campaigns
- * with nothing open complete. Every third of a lease: our leases are extended, and batches of dead
+ * with nothing open complete, late bounces that came too early are counted. Every third of a lease: our leases are extended, and batches of dead
  * processes are freed.
  *
  * Promises: each turn does a bounded amount of work per transaction and goes on until nothing is
  *           left. A campaign past its ttl expires in whatever state it is, paused too.
  */
+import { takeEarlyBounces } from '../../bounce/early-bounces/store.ts';
 import { CHANNELS } from '../../kernel/events.ts';
 import type { EventKind } from '../../kernel/events.ts';
 import { startLoop } from '../../kernel/lifecycle.ts';
@@ -33,6 +34,7 @@ export interface KeeperDeps extends ExpandDeps {
 const TURN_MS = 500;
 const WAKE_LIMIT = 2_000;
 const END_LIMIT = 500;
+const LATE_LIMIT = 500;
 const REAP_LIMIT = 200;
 
 export function startKeeper(deps: KeeperDeps): { stop(): Promise<void> } {
@@ -68,7 +70,17 @@ async function takeTurn(deps: KeeperDeps): Promise<void> {
   }
   await deps.sql.begin(async (tx) => {
     for (const id of await completeCampaigns(tx)) await announceEnd(tx, 'campaign.completed', id);
+    await countLateBounces(tx, now);
   });
+}
+
+/** Those that came before the acceptance they are about was recorded, which it is now. */
+export async function countLateBounces(tx: Tx, at: Date): Promise<void> {
+  const late = await takeEarlyBounces(tx, LATE_LIMIT);
+  await addToRollups(
+    tx,
+    late.map((row) => ({ ...row, at, kind: 'bounce.late' as const, count: Number(row.count) })),
+  );
 }
 
 /** Ends what is open and unclaimed, chunk by chunk. */
