@@ -49,7 +49,8 @@ const RuleSchema = z
   })
   .openapi('BounceRule');
 
-const NewRule = OwnRule.openapi('NewBounceRule', {
+// Made here: a schema that was made before zod-openapi extended zod has no `openapi`.
+const NewRule = z.strictObject(OwnRule.shape).openapi('NewBounceRule', {
   example: {
     id: 'quota-words',
     pattern: 'storage allotment (?:is )?used up',
