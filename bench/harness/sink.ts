@@ -98,8 +98,7 @@ async function startSmtpSink(program: string): Promise<Sink> {
       await sleep(20);
       return Number(/mesg=(\d+)[^=]*$/.exec(tail)?.[1] ?? 0);
     },
-    connections: async () =>
-      Number(/sess=(\d+) [^=]*quit[^=]*=[^=]*mesg=\d+[^=]*$/.exec(tail)?.[1] ?? 0),
+    connections: async () => Number(/sess=(\d+)[^s]*$/.exec(tail)?.[1] ?? 0),
     ledger: async () => null,
     cpuSeconds: () => cpuSecondsOf(child.pid ?? 0),
     async stop() {

@@ -121,6 +121,7 @@ export function createMta(options: MtaOptions): MtaEngine {
       random: options.random,
       nowMs,
       isClosing: () => state.closed !== null,
+      fairShare: () => Math.max(1, Math.floor(options.maxConnections / state.sites.size)),
       onEmpty: (site) => onEmpty(state, site),
     },
   };

@@ -44,6 +44,7 @@ export function makeEnvelope(state: SessionState, work: Work): Envelope {
     unsent: [],
     outstanding: 0,
     mailAccepted: false,
+    ahead: false,
     rcptAccepted: 0,
     phase: 'commands',
     bodyOffset: 0,
@@ -62,7 +63,9 @@ export function advance(state: SessionState): void {
 function beginQueued(state: SessionState): boolean {
   const envelope = state.queued;
   if (envelope === null) return false;
-  if (state.awaiting !== null && !state.capabilities.pipelining) return false;
+  const mayGoAhead = state.capabilities.pipelining && !state.aheadRefused;
+  if (state.awaiting !== null && !mayGoAhead) return false;
+  envelope.ahead = state.awaiting !== null;
   state.queued = null;
   state.current = envelope;
   envelope.startedAtMs = state.nowMs;
@@ -224,6 +227,10 @@ export function onExchangeReply(
   const intermediate = reply.code >= 300 && reply.code < 400;
   if (intermediate && !(kind === 'data' && reply.code === 354)) return strange;
   const positive = reply.code < 300;
+  if (envelope.ahead && reply.code === 503 && (kind === 'rset' || kind === 'mail')) {
+    refuseAhead(state, envelope, kind);
+    return null;
+  }
 
   switch (kind) {
     case 'rset':
@@ -248,6 +255,18 @@ export function onExchangeReply(
     default:
       return assertNever(kind);
   }
+}
+
+/**
+ * Haraka offers PIPELINING and answers 503 to what comes behind a dot, though RFC 2920 3.1 allows it,
+ * because of SMTP smuggling. Nothing is wrong with the recipients: they are sent again, after the dot
+ * was answered. The 503s to RCPT and DATA find nobody left to decide.
+ */
+function refuseAhead(state: SessionState, envelope: Envelope, kind: 'rset' | 'mail'): void {
+  state.aheadRefused = true;
+  if (kind === 'rset') state.needsReset = true;
+  const open = envelope.slots.filter((slot) => slot.state === 'open');
+  giveBack(state, envelope, open, envelope.work.attempts);
 }
 
 function onRcpt(state: SessionState, envelope: Envelope, slot: Slot, reply: Reply): void {
@@ -277,7 +296,7 @@ function saysTooMany(reply: Reply): boolean {
 function onData(state: SessionState, envelope: Envelope, reply: Reply): SessionEnd | null {
   if (reply.code !== 354) {
     decideAll(state, envelope, 'accepted', { stage: 'data', reply, failure: null });
-    state.needsReset = envelope.mailAccepted;
+    state.needsReset ||= envelope.mailAccepted;
     finish(state, envelope, null);
     return null;
   }

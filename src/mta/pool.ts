@@ -13,6 +13,7 @@ export interface Pool {
   withdraw(idle: Evictable): void;
   /** Somebody waits. */
   isContended(): boolean;
+  isFull(): boolean;
   open(): number;
 }
 
@@ -58,6 +59,7 @@ export function createPool(maxConnections: number): Pool {
     },
     withdraw: (one) => void idle.delete(one),
     isContended: () => waiting.length > 0,
+    isFull: () => open >= maxConnections,
     open: () => open,
   };
 }

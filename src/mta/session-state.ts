@@ -97,6 +97,8 @@ export interface Envelope {
   /** Replies that are still to come for this envelope. */
   outstanding: number;
   mailAccepted: boolean;
+  /** Its commands travelled behind the dot of another message. */
+  ahead: boolean;
   /** RCPT commands the receiver said 2xx to, whatever became of them since. */
   rcptAccepted: number;
   /** commands: until DATA is answered. body: being written. */
@@ -149,6 +151,8 @@ export interface SessionState {
   current: Envelope | null;
   /** Its dot is written, the reply is not here. */
   awaiting: Envelope | null;
+  /** The receiver answers no command that came behind a dot: each waits for the reply before it. */
+  aheadRefused: boolean;
   /** Given ahead; begins when `current` has written its dot. */
   queued: Envelope | null;
   /** A transaction was left open at the receiver: RSET comes before the next MAIL. */
@@ -178,6 +182,7 @@ export function initialState(options: SessionOptions, nowMs: number): SessionSta
     expected: options.implicitTls ? [] : [{ kind: 'greeting' }],
     current: null,
     awaiting: null,
+    aheadRefused: false,
     queued: null,
     needsReset: false,
     completed: 0,

@@ -313,7 +313,7 @@ function undecided(envelope: Envelope): Envelope['slots'] {
 function demandOf(state: SessionState): Demand {
   if (state.phase !== 'open' || state.quitting || state.queued !== null) return 'none';
   if (state.current === null && state.awaiting === null) return 'now';
-  return state.capabilities.pipelining ? 'ahead' : 'none';
+  return state.capabilities.pipelining && !state.aheadRefused ? 'ahead' : 'none';
 }
 
 function quitWhenIdle(state: SessionState): void {

@@ -28,6 +28,8 @@ export interface SiteDeps {
   random: Random;
   nowMs: () => number;
   isClosing: () => boolean;
+  /** Connections of one site when all sites want as many as they can get. */
+  fairShare: () => number;
   /** The site has no request and no connection. */
   onEmpty: (site: Site) => void;
 }

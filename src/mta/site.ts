@@ -133,7 +133,11 @@ function shouldRetire(site: Site, link: Link): boolean {
   if (link.given >= link.maxMessages || deps.nowMs() >= link.retireAtMs) return true;
   if (deps.isClosing() && pick(site) === null) return true;
   if (!isOfPool(site, link)) return true;
-  return deps.pool.isContended() && site.links.busy.size > 1;
+  return deps.pool.isContended() && working(site) > deps.fairShare();
+}
+
+function working({ links }: Site): number {
+  return links.dialing.size + links.busy.size;
 }
 
 /** Its source may have been taken out of the pool. */
@@ -148,9 +152,12 @@ function grow(site: Site): void {
   const request = pick(site);
   const { dialing, busy, idle, closing } = site.links;
   if (request === null || site.growing || site.waitsForPool || idle.size > 0) return;
-  const working = dialing.size + busy.size;
-  if (working + closing.size >= site.deps.limits.maxConnections) return;
-  if (working === 0) {
+  const { limits, pool, fairShare } = site.deps;
+  if (working(site) + closing.size >= limits.maxConnections) return;
+  // Who has his share does not stand in line: for him somebody else's connection would be closed.
+  // (50 sites that wanted 50 connections each, 500 in all: 5,000 messages made 3,075 connections.)
+  if (pool.isFull() && working(site) >= fairShare()) return;
+  if (working(site) === 0) {
     // Nothing is pulled for a site that was never seen to work.
     if (!request.served || hasWork(request)) open(site);
     else pullToGrow(site, request);

@@ -442,6 +442,27 @@ describe('across messages', () => {
     expect(driver.summary()).toBe('1:accepted@dot(250) 2:deferred@rcpt(protocol_error)');
   });
 
+  test('a receiver that refuses what comes behind a dot costs nobody his mail', () => {
+    const behind: Script = ({ verb, transaction }) =>
+      transaction === 2 && ['MAIL', 'RCPT', 'DATA'].includes(verb) ? '503 pipelined' : undefined;
+    const driver = inFlight(behind);
+    expect(driver.summary()).toBe('1:accepted@dot(250)');
+    expect(driver.returned()).toBe('2/0');
+    // From now on one after the other.
+    expect(driver.session.demand()).toBe('now');
+    const again = makeWork(2n, ['b@x.test']);
+    driver.send(again);
+    expect(driver.session.demand()).toBe('none');
+    driver.feed({ type: 'marked', work: again, durable: true });
+    expect(driver.summary()).toBe('1:accepted@dot(250) 2:accepted@dot(250)');
+  });
+
+  test('503 to a MAIL that was sent by itself is the answer', () => {
+    const driver = new Driver({ script: on('MAIL', '503 no') }).connect().send(one());
+    expect(driver.summary()).toBe('1:rejected@mail(503)');
+    expect(driver.returned()).toBe('');
+  });
+
   test('BDAT carries the message and the next MAIL', () => {
     const driver = inFlight(() => undefined, [...ALL_EXTENSIONS, 'CHUNKING']);
     expect(driver.receiver.ledger).toHaveLength(2);
