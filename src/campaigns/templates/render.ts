@@ -32,22 +32,86 @@ interface Budget {
 
 /** The source must have passed `checkSyntax`. Compiled at the first call. */
 export function compileTemplate(source: string, escaping: Escaping): Render {
+  const template = createEnvironment().compile<Variables>(source, compileOptions(escaping));
+  return (variables) => {
+    const text = template(variables, runtimeOptions());
+    if (text.length > MAX_PART_CHARS) throw tooLong();
+    return text;
+  };
+}
+
+/** A template cut where it begins and ends to vary: fixed[0], varying[0], fixed[1], varying[1] ... */
+export interface Pieces {
+  /** One more than what varies. */
+  fixed: readonly string[];
+  /** What varies, for one recipient. */
+  varying(variables: Variables): string[];
+}
+
+/**
+ * The same text as `compileTemplate`, in pieces, so that what is fixed can be encoded once. Handlebars
+ * has settled the white space when it has parsed; done again on a piece it would take away too much.
+ */
+export function compilePieces(source: string, escaping: Escaping): Pieces {
+  const environment = createEnvironment();
+  const program = Handlebars.parse(source);
+  const fixed: string[] = [];
+  let text = '';
+  const runs: hbs.AST.Statement[][] = [];
+  let open = false;
+  for (const statement of program.body) {
+    if (statement.type === 'ContentStatement') {
+      text += (statement as hbs.AST.ContentStatement).value;
+      open = false;
+    } else if (open) {
+      runs.at(-1)?.push(statement);
+    } else {
+      runs.push([statement]);
+      fixed.push(text);
+      text = '';
+      open = true;
+    }
+  }
+  fixed.push(text);
+  const options = { ...compileOptions(escaping), ignoreStandalone: true };
+  const templates = runs.map((body) =>
+    environment.compile<Variables>({ ...program, body }, options),
+  );
+  return {
+    fixed,
+    varying(variables) {
+      const shared = runtimeOptions();
+      let room = MAX_PART_CHARS;
+      return templates.map((template) => {
+        const text = template(variables, shared);
+        room -= text.length;
+        if (room < 0) throw tooLong();
+        return text;
+      });
+    },
+  };
+}
+
+function createEnvironment(): typeof Handlebars {
   const environment = Handlebars.create();
   for (const name of Object.keys(environment.helpers)) {
     if (!HELPERS.some((known) => known === name)) environment.unregisterHelper(name);
   }
   environment.registerHelper('each', boundedEach);
-  const template = environment.compile<Variables>(source, {
+  return environment;
+}
+
+function compileOptions(escaping: Escaping): CompileOptions {
+  return {
     noEscape: escaping === 'none',
     knownHelpers: Object.fromEntries(HELPERS.map((name) => [name, true])),
     knownHelpersOnly: true,
-  });
-  return (variables) => {
-    const budget: Budget = { turnsLeft: MAX_TURNS };
-    const text = template(variables, { data: { budget }, ...OWN_PROPERTIES_ONLY });
-    if (text.length > MAX_PART_CHARS) throw tooLong();
-    return text;
   };
+}
+
+function runtimeOptions(): Handlebars.RuntimeOptions {
+  const budget: Budget = { turnsLeft: MAX_TURNS };
+  return { data: { budget }, ...OWN_PROPERTIES_ONLY };
 }
 
 /** Handlebars' each, over arrays and plain objects, that counts. */
