@@ -46,8 +46,7 @@ export function engineEnvironment(options: EngineOptions, dataDir: string): Reco
     VOLLEY_BOUNCE_PORT: '0',
     VOLLEY_HELO_NAME: 'mta.shop.example',
     VOLLEY_ROUTES: `*=127.0.0.1:${options.sinkPort}`,
-    // One smart host stands for all receivers, so its limit is that of all of them.
-    VOLLEY_MAX_CONNECTIONS_PER_DESTINATION: '50',
+
     VOLLEY_MAX_MESSAGES_PER_CONNECTION: '1000',
     VOLLEY_LOG_LEVEL: 'warn',
     ...options.environment,

@@ -11,7 +11,7 @@ export const BOUNCE_DOMAIN = 'bounce.shop.example';
 const WORDS = 'Your order of this month is on its way - thank you for shopping with us today.';
 
 function paragraph(bytes: number, newline: string): string {
-  const line = WORDS.slice(0, 72);
+  const line = WORDS.slice(0, 70);
   const lines = Math.max(1, Math.floor(bytes / (line.length + newline.length)));
   return Array.from({ length: lines }, () => line).join(newline);
 }
