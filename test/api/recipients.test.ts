@@ -4,7 +4,8 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import iconv from 'iconv-lite';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually } from '../harness/eventually.ts';
 import { startApi } from '../../src/api/server.ts';
 import type { ApiServer } from '../../src/api/server.ts';
 import { createCampaign, useApi } from './harness.ts';
@@ -212,7 +213,7 @@ test('a client that goes away leaves nothing, and the campaign free', async () =
   sent.on('error', () => undefined);
   sent.write('email\n');
   for (let i = 0; i < 20_000; i += 1) sent.write(`gone${i}@example.com\n`);
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const rows = await api.database.sql`select from pg_stat_activity
       where datname = current_database() and backend_type = 'client backend' and query ilike 'copy%' and state = 'active'`;
     expect(rows.length).toBe(1);
@@ -220,7 +221,7 @@ test('a client that goes away leaves nothing, and the campaign free', async () =
 
   sent.destroy();
 
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const rows = await api.database.sql`select from idempotency_keys where key = 'gone'`;
     expect(rows.length).toBe(0);
   });
@@ -239,11 +240,11 @@ test('a Content-Length that was not kept leaves nothing', async () => {
   sent.on('error', () => undefined);
   sent.write('email\nshort@example.com\n');
   const [socket] = (await once(sent, 'socket')) as [Socket];
-  await vi.waitFor(() => expect(socket.bytesWritten).toBeGreaterThan(100));
+  await eventually(() => expect(socket.bytesWritten).toBeGreaterThan(100));
 
   sent.destroy();
 
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const rows = await api.database.sql`select from pg_stat_activity
       where datname = current_database() and backend_type = 'client backend' and xact_start is not null and pid <> pg_backend_pid()`;
     expect(rows.length).toBe(0);

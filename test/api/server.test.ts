@@ -3,7 +3,8 @@ import { request } from 'node:http';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { connect as connectSocket } from 'node:net';
 import type { Socket } from 'node:net';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually } from '../harness/eventually.ts';
 import { createApi } from '../../src/api/app.ts';
 import { startApi } from '../../src/api/server.ts';
 import type { ApiServer } from '../../src/api/server.ts';
@@ -14,7 +15,7 @@ const api = useApi();
 let server: ApiServer;
 
 beforeAll(async () => {
-  const app = createApi({ ...api.deps, bodyLimits: LIMITS, maxStreams: 2, stallTimeoutMs: 1_000 });
+  const app = createApi({ ...api.deps, bodyLimits: LIMITS, maxStreams: 2, stallTimeoutMs: 3_000 });
   server = await startApi(app, { host: '127.0.0.1', port: 0 });
 });
 afterAll(async () => {
@@ -47,7 +48,7 @@ async function rows(table: 'suppressions' | 'idempotency_keys'): Promise<number>
 
 /** Resolves once the API is inside the transactions of `count` imports. */
 async function importsRun(count = 1): Promise<void> {
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const [row] = await api.database.sql<{ n: number }[]>`
       select count(*)::int as n from pg_stat_activity
       where datname = current_database() and backend_type = 'client backend' and xact_start is not null and pid <> pg_backend_pid()`;
@@ -79,7 +80,7 @@ test('a client that goes away in the middle leaves nothing, and may send it agai
   sent.destroy();
 
   // The key is given up when the transaction has been rolled back.
-  await vi.waitFor(async () => expect(await rows('idempotency_keys')).toBe(0));
+  await eventually(async () => expect(await rows('idempotency_keys')).toBe(0));
   expect(await rows('suppressions')).toBe(before);
   const again = open('POST', '/v1/suppressions/import', headers);
   again.end('email\r\nx1@example.com\r\n');
@@ -147,15 +148,12 @@ test('an export nobody reads ends, and gives its slot and its cursor back', asyn
   );
 
   // Nothing is read. The stall ends the cursor first ...
-  await vi.waitFor(
-    async () => {
-      const [row] = await sql<{ n: number }[]>`
+  await eventually(async () => {
+    const [row] = await sql<{ n: number }[]>`
         select count(*)::int as n from pg_stat_activity
         where datname = current_database() and backend_type = 'client backend' and state <> 'idle' and pid <> pg_backend_pid()`;
-      expect(row?.n).toBe(0);
-    },
-    { timeout: 10_000 },
-  );
+    expect(row?.n).toBe(0);
+  });
   // ... and what had been sent before is seen to be incomplete.
   response.resume();
   await closed;
