@@ -12,6 +12,7 @@ import { startBounceListener } from '../bounce/listener.ts';
 import type { BounceListener } from '../bounce/listener.ts';
 import { createReception } from '../bounce/reception.ts';
 import type { Reception } from '../bounce/reception.ts';
+import { openSource, startPoller } from '../bounce/sources/poller.ts';
 import { createStorage } from '../bounce/storage.ts';
 import type { Storage } from '../bounce/storage.ts';
 import type { CampaignJobs } from '../campaigns/deps.ts';
@@ -44,6 +45,8 @@ const CERTIFICATE_CHECK_MS = 60_000;
 
 export async function startReturns(options: ReturnsOptions): Promise<Returns> {
   const { config, database, secrets, log, clock, jobs, classify } = options;
+  // First: a wrong one stops the start before anything listens.
+  const sources = config.inboundSources.map(openSource);
   const keyRing = createKeyRing([secrets.secret, ...secrets.previousSecrets]);
   const answers = createAnswers({
     keyRing,
@@ -72,11 +75,14 @@ export async function startReturns(options: ReturnsOptions): Promise<Returns> {
     },
   );
   const renewal = startRenewal(options, listener);
+  const intervalMs = config.inboundPollSeconds * 1_000;
+  const poller = startPoller({ reception, intervalMs, log }, sources);
   return {
     reception,
     listener: {
       port: listener.port,
       async close() {
+        await poller.stop();
         await renewal.stop();
         await listener.close();
       },

@@ -147,6 +147,24 @@ export const SETTINGS = {
     integer(0, Number.MAX_SAFE_INTEGER, 536_870_912),
     'With the embedded PostgreSQL: free bytes of its disk below which no returning mail is taken',
   ),
+  inboundSources: setting(
+    'VOLLEY_INBOUND_SOURCES',
+    list(
+      z
+        .string()
+        .regex(
+          /^(?:maildir|mbox|imaps?|pop3s?):\/\//,
+          'must be a maildir:, mbox:, imap(s): or pop3(s): URL',
+        ),
+    ).default([]),
+    'Where else returning mail waits, comma separated: maildir:///path, mbox:///path, imaps:// or pop3s://user:password@host',
+    { secret: true },
+  ),
+  inboundPollSeconds: setting(
+    'VOLLEY_INBOUND_POLL_SECONDS',
+    integer(1, 86_400, 60),
+    'How often these are looked at',
+  ),
   bounceRules: setting(
     'VOLLEY_BOUNCE_RULES',
     z.string().min(1).optional(),
