@@ -52,10 +52,17 @@ async function writePage(): Promise<number> {
   return 0;
 }
 
+/** A flag that is not known is the caller's mistake too; parseArgs has its own errors for it. */
+function isUsage(error: unknown): error is Error {
+  if (error instanceof UsageError) return true;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return code.startsWith('ERR_PARSE_ARGS');
+}
+
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  if (!(error instanceof UsageError)) throw error;
+  if (!isUsage(error)) throw error;
   console.error(error.message);
   process.exitCode = 2;
 }
