@@ -21,7 +21,7 @@ export function imapSource(address: MailboxAddress): Source {
       const client = clientOf(address);
       // Also told by the promise that is waited for; without a listener it would be thrown.
       client.on('error', () => undefined);
-      await client.connect();
+      await connect(client);
       try {
         const lock = await client.getMailboxLock(address.mailbox);
         try {
@@ -35,6 +35,17 @@ export function imapSource(address: MailboxAddress): Source {
       }
     },
   };
+}
+
+/** imapflow says `Command failed`; what the server said stands beside it. */
+async function connect(client: ImapFlow): Promise<void> {
+  try {
+    await client.connect();
+  } catch (error) {
+    const said = error instanceof Error && 'responseText' in error ? error.responseText : null;
+    if (typeof said !== 'string' || said === '') throw error;
+    throw new Error(`IMAP: ${said}`, { cause: error });
+  }
 }
 
 function clientOf(address: MailboxAddress): ImapFlow {
