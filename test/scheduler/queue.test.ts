@@ -202,3 +202,15 @@ test('rows come with their recipient and a fresh look at the suppressions', asyn
     ['r2@fresh.example', false],
   ]);
 });
+
+test('an attempt counter at its limit stays there: one delivery must not stop the recorder', async () => {
+  const id = await campaignOf({ 'a.example': 1 });
+  const [batch] = await claim(id);
+  const deliveryId = batch!.firstDeliveryId;
+  await database.sql`update deliveries set attempts = 32767 where id = ${deliveryId}`;
+  const change = { deliveryId, batchId: batch!.id, state: 'accepted', class: null };
+  const applied = await applyStates(database.sql, 'me', [
+    { ...change, nextAttemptAt: null, counted: true },
+  ]);
+  expect(applied).toEqual(new Map([[deliveryId, 32_767]]));
+});

@@ -84,7 +84,7 @@ export async function reapBatches(
       where state = 'claimed' and (not ${which.expiredOnly} or lease_until < now())
       order by lease_until limit ${limit} for update skip locked
     ), doubtful as (
-      update deliveries d set attempts = least(d.attempts + 1, 32767),
+      update deliveries d set attempts = least(d.attempts::int + 1, 32767),
         state = (case c.ambiguity_policy when 'hold' then 'ambiguous' when 'retry' then 'pending'
           else 'accepted' end)::delivery_state
       from campaigns c

@@ -44,7 +44,7 @@ export async function applyStates(
 ): Promise<Map<bigint, number>> {
   const rows = await db<{ id: bigint; attempts: number }[]>`
     update deliveries d set state = c.state::delivery_state, class = c.class,
-      next_attempt_at = c.next_attempt_at, attempts = least(d.attempts + c.counted, 32767)
+      next_attempt_at = c.next_attempt_at, attempts = least(d.attempts::int + c.counted, 32767)
     from unnest(
       ${bigints(changes.map((c) => c.deliveryId))}::bigint[], ${bigints(changes.map((c) => c.batchId))}::bigint[],
       ${changes.map((c) => c.state)}::text[], ${changes.map((c) => c.class)}::text[],
