@@ -22,6 +22,7 @@ import {
   smallint,
   text,
   timestamp,
+  unique,
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
 
@@ -75,6 +76,8 @@ export const senders = pgTable('senders', {
   domain: text().notNull(),
   bounceDomain: text().notNull(),
   unsubscribeBaseUrl: text(),
+  /** Of `sources`: what its mail is sent from, where the route names no pool. */
+  pool: text(),
   /** What its campaigns ask for unless they say otherwise (REQUIRETLS, RFC 8689). */
   requireTls: boolean().notNull().default(false),
   createdAt: createdAt(),
@@ -357,6 +360,8 @@ export const events = pgTable(
     stage: text(),
     mxHost: text(),
     mxAddress: text(),
+    /** What we sent from; null: the system chose. */
+    sourceAddress: text(),
     replyCode: smallint(),
     enhancedCode: text(),
     replyText: text(),
@@ -586,6 +591,57 @@ export const unmatchedReplies = pgTable(
   (t) => [
     index('unmatched_replies_count').on(t.count),
     index('unmatched_replies_last').on(t.lastSeen),
+  ],
+);
+
+// --- where mail goes ----------------------------------------------------------------------------
+
+/** Rows are never updated: another route for a pattern is another row, in one transaction. */
+export const routes = pgTable('routes', {
+  id: identity(),
+  /** `shop.example`, `*.shop.example` or `*`. */
+  pattern: text().notNull().unique(),
+  /** smtp | smarthost | lmtp | qmtp | file | discard (src/mta/transport.ts). */
+  transport: text().notNull(),
+  host: text(),
+  port: integer(),
+  /** `lmtp`: a Unix socket. */
+  socketPath: text(),
+  /** `file`: a Maildir below VOLLEY_MAIL_DIR. */
+  folder: text(),
+  /** null: as the engine does by default. */
+  tls: text(),
+  implicitTls: boolean().notNull().default(false),
+  /** null: the best one that is offered. */
+  loginMechanism: text(),
+  loginUser: text(),
+  /** Password or token, AES-256-GCM under a key derived from VOLLEY_SECRET. */
+  loginSecretSealed: bytea(),
+  /** Of `sources`; null: the sender's. */
+  pool: text(),
+  createdAt: createdAt(),
+});
+
+/** Local addresses to send from. Rows are never updated. */
+export const sources = pgTable(
+  'sources',
+  {
+    id: identity(),
+    pool: text().notNull(),
+    /** null: only the SOCKS proxy knows it. */
+    address: text(),
+    heloName: text(),
+    weight: integer().notNull(),
+    /** socks5 | proxy_v1 | proxy_v2 */
+    proxyType: text(),
+    proxyHost: text(),
+    proxyPort: integer(),
+    proxyUser: text(),
+    proxySecretSealed: bytea(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    unique('sources_once').on(t.pool, t.address, t.proxyHost, t.proxyPort).nullsNotDistinct(),
   ],
 );
 

@@ -42,6 +42,9 @@ import { senderKeyRoutes } from './routes/sender-keys.ts';
 import { senderRoutes } from './routes/senders.ts';
 import { suppressionFileRoutes } from './routes/suppression-files.ts';
 import { suppressionRoutes } from './routes/suppressions.ts';
+import { routingRoutes } from './routes/routing.ts';
+import type { ExplainRoute } from './routes/routing.ts';
+import { sourceRoutes } from './routes/sources.ts';
 import { templateRoutes } from './routes/templates.ts';
 import { unsubscribeRoutes } from './routes/unsubscribe.ts';
 import { createSlots } from './slots.ts';
@@ -53,6 +56,8 @@ export interface ApiDeps extends CampaignDeps {
   reception: Reception;
   /** How replies are classified. */
   rulebook: Rulebook;
+  /** Where mail for a domain would go now. */
+  explainRoute: ExplainRoute;
   /** Largest message that is taken in. */
   maxInboundBytes: number;
   /** Port: what only the composition root knows of this process. */
@@ -98,6 +103,8 @@ export function createApi(deps: ApiDeps): ApiRouter {
 
   app.route('/', senderRoutes(gate, deps));
   app.route('/', senderKeyRoutes(gate, deps));
+  app.route('/', routingRoutes(gate, deps));
+  app.route('/', sourceRoutes(gate, deps));
   app.route('/', templateRoutes(gate, deps));
   app.route('/', campaignRoutes(gate, deps));
   app.route('/', lifecycleRoutes(gate, deps));

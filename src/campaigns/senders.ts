@@ -12,6 +12,7 @@ import type { FieldError } from '../kernel/errors.ts';
 import type { CampaignDeps } from './deps.ts';
 import { toPage } from './page.ts';
 import type { Page, PageRequest } from './page.ts';
+import { checkPool } from './routing/words.ts';
 import { alignsRelaxed, organisationalDomain } from './senders/alignment.ts';
 import { DKIM_ALGORITHMS, generateDkimKeys } from './senders/dkim-keys.ts';
 import type { DkimAlgorithm } from './senders/dkim-keys.ts';
@@ -34,6 +35,8 @@ export interface SenderInput {
   bounceDomain: string;
   unsubscribeBaseUrl: string | null;
   requireTls?: boolean;
+  /** Of source addresses (routing/sources.ts). */
+  pool?: string | null;
   /** Of the first keys; both when absent. */
   dkimAlgorithms?: readonly DkimAlgorithm[];
 }
@@ -47,6 +50,8 @@ export interface Sender {
   bounceDomain: string;
   unsubscribeBaseUrl: string | null;
   requireTls: boolean;
+  /** Of source addresses; null: the route's, or `default`. */
+  pool: string | null;
   createdAt: Date;
   /** Of the active keys. */
   dkimSelectors: string[];
@@ -129,6 +134,11 @@ function checkSender(input: SenderInput): NewSender {
     );
   }
 
+  const pool = input.pool === undefined || input.pool === null ? null : checkPool(input.pool);
+  if (pool === null && (input.pool ?? null) !== null) {
+    refuse('/pool', 'must be 1 to 32 of a-z, 0-9, `_` and `-`');
+  }
+
   const url = input.unsubscribeBaseUrl === null ? null : checkBaseUrl(input.unsubscribeBaseUrl);
   if (url !== null && !url.ok) refuse('/unsubscribe_base_url', url.reason);
 
@@ -142,6 +152,7 @@ function checkSender(input: SenderInput): NewSender {
     bounceDomain,
     unsubscribeBaseUrl: url?.ok === true ? url.value : null,
     requireTls: input.requireTls ?? false,
+    pool,
   };
 }
 

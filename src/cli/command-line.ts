@@ -15,7 +15,9 @@ import { demoCommand } from './demo.ts';
 import { keyCommand } from './key.ts';
 import { migrateCommand } from './migrate.ts';
 import { rangeCommand } from './range.ts';
+import { routeCommand } from './route.ts';
 import { serveCommand } from './serve.ts';
+import { sourceCommand } from './source.ts';
 import type { ExitNow } from './signals.ts';
 
 const EX_SOFTWARE = 70;
@@ -30,6 +32,8 @@ export function program(exitNow: ExitNow): Command {
     demoCommand(exitNow),
     rangeCommand(exitNow),
     campaignCommand(),
+    routeCommand(),
+    sourceCommand(),
     keyCommand(),
     configCommand(),
     migrateCommand(),

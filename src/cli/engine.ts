@@ -18,6 +18,7 @@ import { purgeUnmatched } from '../bounce/unmatched/store.ts';
 import type { CampaignDeps } from '../campaigns/deps.ts';
 import { createNotices } from '../campaigns/notices.ts';
 import { loadLetters } from '../campaigns/notices/letters.ts';
+import { watchRouting } from '../campaigns/routing/live.ts';
 import { createMessageSource } from '../campaigns/source.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -29,16 +30,16 @@ import type { Logger } from '../kernel/log.ts';
 import type { Sql } from '../kernel/postgres/connect.ts';
 import { migrationCount } from '../kernel/postgres/migrate.ts';
 import { createMta } from '../mta/deliver.ts';
-import type { MtaOptions } from '../mta/deliver.ts';
-import { createRoutes, staticRules } from '../mta/routes.ts';
+import type { MtaEngine } from '../mta/deliver.ts';
 import type { Mta } from '../mta/transaction.ts';
 import type { Endpoint } from '../mta/transport.ts';
 import { CHUNK_SIZE } from '../scheduler/expand/expand.ts';
 import { startJobs } from '../scheduler/jobs/jobs.ts';
 import { startScheduler } from '../scheduler/scheduler.ts';
 import type { Database } from './database.ts';
-import { configuredServer, txtLookupOf } from './dns.ts';
+import { txtLookupOf } from './dns.ts';
 import { startReturns } from './returns.ts';
+import { mtaOptions, routingSourceOf } from './routing.ts';
 import { checkSecrets } from './secret.ts';
 import type { Secrets } from './secret.ts';
 
@@ -80,8 +81,7 @@ async function assemble(options: EngineOptions, stack: ResourceStack): Promise<E
   const deps: CampaignDeps = { sql, clock, ...secrets, jobs, lookupTxt };
 
   const ownListeners: Endpoint[] = [];
-  const mta = createMta({ ...mtaOptions(config, clock, log), ownListeners: () => ownListeners });
-  stack.onRelease('mta', () => mta.close());
+  const mta = await startMta(options, clock, ownListeners, stack);
   const source = createMessageSource(deps);
   await forgetOnKeyChange(sql, source, stack);
   const rulebook = await openRulebook({ sql, file: config.bounceRules ?? null, log });
@@ -113,6 +113,7 @@ async function assemble(options: EngineOptions, stack: ResourceStack): Promise<E
     log,
     reception,
     rulebook,
+    explainRoute: (domain, pool) => mta.explain(domain, pool),
     maxInboundBytes: config.bounceMaxMessageBytes,
     ready: async () => ({ bounceListener: true, migrations: migrationCount() }),
   });
@@ -131,6 +132,23 @@ async function assemble(options: EngineOptions, stack: ResourceStack): Promise<E
     load: () => ({ batches: scheduler.running(), connections: mta.openConnections() }),
     stop: () => stack.release(),
   };
+}
+
+/** `ownListeners` fills later: the bounce listener starts when there is something to come back. */
+async function startMta(
+  { config, database, secrets, log }: EngineOptions,
+  clock: Clock,
+  ownListeners: readonly Endpoint[],
+  stack: ResourceStack,
+): Promise<MtaEngine> {
+  const routing = await watchRouting(routingSourceOf(config, database.sql, secrets), log);
+  stack.onRelease('routes', () => routing.stop());
+  const { routes, pools } = routing;
+  const mta = createMta(
+    mtaOptions(config, { routes, pools, ownListeners: () => ownListeners }, clock, log),
+  );
+  stack.onRelease('mta', () => mta.close());
+  return mta;
 }
 
 function watchDeps(config: Config, deps: CampaignDeps, log: Logger): WatchDeps {
@@ -167,26 +185,6 @@ function startHousekeeping(sql: Sql, log: Logger): Loop {
     },
     onError: (error) => log.error({ err: error }, 'cannot purge what is old'),
   });
-}
-
-function mtaOptions(config: Config, clock: Clock, log: Logger): MtaOptions {
-  const dnsServer = configuredServer(config);
-  return {
-    heloName: config.heloName,
-    ...(dnsServer === null ? {} : { dnsServer }),
-    routes: createRoutes(staticRules(config.routes)),
-    allowPrivateMx: config.allowPrivateMx,
-    smtpPort: config.smtpPort,
-    maxConnections: config.maxConnections,
-    maxConnectionsPerSite: config.maxConnectionsPerDestination,
-    maxMessagesPerConnection: config.maxMessagesPerConnection,
-    connectTimeoutMs: config.connectTimeoutSeconds * 1_000,
-    // A host that failed is forgotten before the first retry asks for it, or the retry is none.
-    memory: { failureMs: Math.min(60_000, Math.min(...config.retryScheduleSeconds) * 500) },
-    now: clock,
-    random: Math.random,
-    log,
-  };
 }
 
 export type { Mta };

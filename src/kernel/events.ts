@@ -53,4 +53,6 @@ export const CHANNELS = {
   senders: 'volley_senders',
   /** Payload: rule id. An operator's rule was added or taken away. */
   rules: 'volley_bounce_rules',
+  /** No payload. A route or a source address was added or taken away. */
+  routing: 'volley_routing',
 } as const;

@@ -7,7 +7,7 @@
  */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 
-export type KeyPurpose = 'verp' | 'links' | 'dkim-at-rest';
+export type KeyPurpose = 'verp' | 'links' | 'dkim-at-rest' | 'routing-at-rest';
 
 /** 32 bytes. `secret` is the text of VOLLEY_SECRET. */
 export function deriveKey(secret: string, purpose: KeyPurpose): Uint8Array {
@@ -25,4 +25,20 @@ export function unseal(key: Uint8Array, sealed: Uint8Array): string {
   const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, 12));
   decipher.setAuthTag(sealed.subarray(12, 28));
   return Buffer.concat([decipher.update(sealed.subarray(28)), decipher.final()]).toString('utf8');
+}
+
+/** With the first secret that fits, newest first; null when none does. */
+export function unsealWithAny(
+  secrets: readonly string[],
+  purpose: KeyPurpose,
+  sealed: Uint8Array,
+): string | null {
+  for (const secret of secrets) {
+    try {
+      return unseal(deriveKey(secret, purpose), sealed);
+    } catch {
+      // Sealed with another secret: the next one may fit.
+    }
+  }
+  return null;
 }

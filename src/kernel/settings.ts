@@ -198,6 +198,12 @@ export const SETTINGS = {
     routes,
     'Static routes instead of MX: domain=host:port, comma separated; *.domain for all below it, * for all the others',
   ),
+  mailDir: setting(
+    'VOLLEY_MAIL_DIR',
+    z.string().min(1).optional(),
+    'Folder that routes to files write below',
+    { defaultText: 'mail in the data folder' },
+  ),
   allowPrivateMx: setting(
     'VOLLEY_ALLOW_PRIVATE_MX',
     flag(false),

@@ -20,6 +20,8 @@ import type { Logger } from '../kernel/log.ts';
 import type { Dialer } from './dial.ts';
 import { createDnsClient, systemServers } from './dns.ts';
 import type { DnsServer } from './dns.ts';
+import { explain } from './explain.ts';
+import type { Explanation } from './explain.ts';
 import { createHostMemory } from './host-memory.ts';
 import type { HostMemoryOptions } from './host-memory.ts';
 import { createLeg } from './leg.ts';
@@ -94,6 +96,8 @@ interface State {
 export interface MtaEngine extends Mta {
   /** Sites that have requests or connections now. */
   sites(): SiteSnapshot[];
+  /** Where mail for a domain would go now; `pool` is its sender's. */
+  explain(domain: string, pool?: string | null): Promise<Explanation>;
 }
 
 export function createMta(options: MtaOptions): MtaEngine {
@@ -130,6 +134,10 @@ export function createMta(options: MtaOptions): MtaEngine {
     openConnections: () => pool.open(),
     close: () => close(state),
     sites: () => [...state.sites.values()].map(describeSite),
+    explain(domain, pool = null) {
+      const route = options.routes.find(domain);
+      return explain(state.deps, domain, route, choosePool(state.deps.dialer, route, pool));
+    },
   };
 }
 
@@ -212,7 +220,7 @@ function deliverLeg(
     const identity = identify(route, {
       domain: source.domain,
       transport,
-      pool: choosePool(state.deps.dialer, route, source),
+      pool: choosePool(state.deps.dialer, route, source.pool),
       protection: source.protection ?? 'policy',
     });
     let site = state.sites.get(identity.key);
@@ -257,8 +265,12 @@ function identify({ rule }: FoundRoute, destination: Destination): SiteIdentity 
 }
 
 /** The route's pool, else the sender's, else the default one when it has sources. */
-function choosePool({ pools }: Dialer, route: FoundRoute, source: DeliveryRequest): string | null {
-  const named = route.pool ?? source.pool ?? null;
+function choosePool(
+  { pools }: Dialer,
+  route: FoundRoute,
+  ofSender: string | null | undefined,
+): string | null {
+  const named = route.pool ?? ofSender ?? null;
   return named === null && pools.find(DEFAULT_POOL).length > 0 ? DEFAULT_POOL : named;
 }
 

@@ -124,6 +124,7 @@ class RunningBatch implements BatchRun {
       const messages = await this.#deps.source.open(this.#batch.campaignId);
       const request = {
         domain: this.domain,
+        pool: this.#campaign.pool,
         protection: messages.requireTls ? ('required' as const) : ('policy' as const),
         maxLanes: messages.mode === 'parallel' ? this.#deps.maxLanes : 1,
         next: () => this.#next(messages),

@@ -74,6 +74,13 @@ const CALLS: Record<string, () => Promise<Answer>> = {
     api.post(`/v1/senders/${world.sender}/keys/next/activate`, { unseen: true }),
   'post /v1/senders/{id}/keys/{selector}/retire': () =>
     api.post(`/v1/senders/${world.sender}/keys/next/retire`),
+  'post /v1/routes': () => api.post('/v1/routes', { pattern: 'x.example', transport: 'discard' }),
+  'get /v1/routes': () => api.get('/v1/routes'),
+  'get /v1/routes/explain': () => api.get('/v1/routes/explain?domain=x.example'),
+  'delete /v1/routes/{id}': () => api.call('DELETE', '/v1/routes/rte_0000000000001'),
+  'post /v1/sources': () => api.post('/v1/sources', { pool: 'default', address: '127.0.0.11' }),
+  'get /v1/sources': () => api.get('/v1/sources'),
+  'delete /v1/sources/{id}': () => api.call('DELETE', '/v1/sources/src_0000000000001'),
   'post /v1/templates': () => api.post('/v1/templates', NEW_TEMPLATE),
   'get /v1/templates': () => api.get('/v1/templates'),
   'get /v1/templates/{id}': () => api.get(`/v1/templates/${world.template}`),

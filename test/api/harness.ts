@@ -19,6 +19,10 @@ import { migrationCount } from '../../src/kernel/postgres/migrate.ts';
 import { createKeyRing } from '../../src/verp/keyring.ts';
 import { useDatabase } from '../harness/database.ts';
 import type { TestDatabase } from '../harness/database.ts';
+import { makeMta } from '../mta/orders.ts';
+
+/** A DNS server that is not there: nothing is ever asked outside. */
+const NOBODY = { host: '127.0.0.1', port: 1 };
 
 /** `null`: without a key. */
 export interface CallOptions {
@@ -119,10 +123,12 @@ export function useApi(change: (deps: ApiDeps) => Partial<ApiDeps> = () => ({}))
 
 function testDeps(database: TestDatabase, jobs: string[] = []): Omit<ApiDeps, 'rulebook'> {
   const { sql } = database;
+  const mta = makeMta({ dnsServer: NOBODY, timeouts: {} });
   const keyRing = createKeyRing([SECRET]);
   return {
     sql,
     reception: createReception({ sql, keyRing, clock: systemClock }),
+    explainRoute: (domain, pool) => mta.explain(domain, pool),
     maxInboundBytes: 1_000_000,
     clock: systemClock,
     secret: SECRET,

@@ -31,6 +31,8 @@ export interface TestWorld {
   engine: Engine;
   range: Range;
   sql: Sql;
+  /** What a command line beside it needs in its environment. */
+  env: Record<string, string>;
   stop(): Promise<void>;
 }
 
@@ -54,7 +56,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<TestWorld>
     ...options.range,
   });
   stack.onRelease('range', () => range.stop());
-  const { config } = loadConfig({ ...environment(dataDir, clone.url, range), ...options.env });
+  const env = { ...environment(dataDir, clone.url, range), ...options.env };
+  const { config } = loadConfig(env);
   const database = await openDatabase(config, 'own');
   stack.onRelease('database', () => database.close());
   const log = createLogger(config.logLevel);
@@ -63,7 +66,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<TestWorld>
   range.setBounceTarget({ host: '127.0.0.1', port: engine.bouncePort });
   const { key } = await createKey(database.sql, { name: 'test', scopes: ['admin'] });
   const api = createClient(`http://127.0.0.1:${engine.apiPort}`, key);
-  return { api, engine, range, sql: database.sql, stop: () => stack.release() };
+  return { api, engine, range, sql: database.sql, env, stop: () => stack.release() };
 }
 
 /** A world for the tests of one file, started before and stopped after them. */
@@ -89,6 +92,9 @@ export function useWorld(options: WorldOptions = {}): TestWorld {
     },
     get sql() {
       return started().sql;
+    },
+    get env() {
+      return started().env;
     },
     stop: () => started().stop(),
   };

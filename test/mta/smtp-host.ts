@@ -17,6 +17,8 @@ export interface SmtpHostOptions {
   lmtp?: boolean;
   extensions?: readonly string[];
   script?: Script;
+  /** Before each answer. */
+  delayMs?: number;
   /** By the address of the client, instead of `script`. */
   scriptFor?: (peer: string) => Script | undefined;
   /** `broken`: hangs up on the client's hello. */
@@ -86,6 +88,10 @@ export async function startSmtpHost(options: SmtpHostOptions = {}): Promise<Smtp
 
 function converse(raw: Socket, options: SmtpHostOptions, ledger: Received[]): string[] {
   let socket: Socket = raw;
+  const later = (act: () => void): void => {
+    if (options.delayMs === undefined) act();
+    else setTimeout(act, options.delayMs);
+  };
   const script = options.scriptFor?.(raw.remoteAddress ?? '') ?? options.script;
   const receiver = new Receiver(
     {
@@ -99,9 +105,11 @@ function converse(raw: Socket, options: SmtpHostOptions, ledger: Received[]): st
     },
     {
       write: (bytes) => {
-        if (socket.writable) socket.write(bytes);
+        later(() => {
+          if (socket.writable) socket.write(bytes);
+        });
       },
-      close: () => socket.destroySoon(),
+      close: () => later(() => socket.destroySoon()),
       startTls: () => upgrade(),
     },
   );

@@ -67,6 +67,10 @@ const EventSchema = z
     stage: z.string().nullable().openapi({ example: 'rcpt' }),
     mx_host: z.string().nullable(),
     mx_address: z.string().nullable(),
+    source_address: z
+      .string()
+      .nullable()
+      .openapi({ description: 'What it was sent from; null: the system chose' }),
     reply_code: count.nullable().openapi({ example: 550 }),
     enhanced_code: z.string().nullable().openapi({ example: '5.1.1' }),
     reply_text: z.string().nullable(),
@@ -161,6 +165,7 @@ function presentEvent(event: DeliveryEvent): z.infer<typeof EventSchema> {
     stage: event.stage,
     mx_host: event.mxHost,
     mx_address: event.mxAddress,
+    source_address: event.sourceAddress,
     reply_code: event.replyCode,
     enhanced_code: event.enhancedCode,
     reply_text: event.replyText,

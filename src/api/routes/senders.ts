@@ -27,6 +27,9 @@ const NewSender = z
     require_tls: z.boolean().default(false).openapi({
       description: 'What its campaigns ask for unless they say otherwise (REQUIRETLS, RFC 8689)',
     }),
+    pool: lineOf(32).nullable().default(null).openapi({
+      description: 'Of source addresses its mail is sent from, where the route names none',
+    }),
     dkim_algorithms: z
       .array(z.enum(DKIM_ALGORITHMS))
       .min(1)
@@ -42,6 +45,7 @@ const NewSender = z
       bounce_domain: 'bounce.example.com',
       unsubscribe_base_url: 'https://mail.example.com',
       require_tls: false,
+      pool: null,
       dkim_algorithms: [...DKIM_ALGORITHMS],
     },
   });
@@ -62,6 +66,7 @@ const SenderSchema = z
     bounce_domain: z.string(),
     unsubscribe_base_url: z.string().nullable(),
     require_tls: z.boolean(),
+    pool: z.string().nullable(),
     dkim_selectors: z.array(z.string()).openapi({ description: 'Of the keys that sign now' }),
     dns_records: z.array(DnsRecordSchema),
     created_at: instant,
@@ -116,6 +121,7 @@ export function senderRoutes(gate: Gate, deps: CampaignDeps): ApiRouter {
       bounceDomain: body.bounce_domain,
       unsubscribeBaseUrl: body.unsubscribe_base_url,
       requireTls: body.require_tls,
+      pool: body.pool,
       dkimAlgorithms: body.dkim_algorithms,
     });
     const answer = present(sender);
@@ -141,6 +147,7 @@ function present(sender: Sender): z.infer<typeof SenderSchema> {
     bounce_domain: sender.bounceDomain,
     unsubscribe_base_url: sender.unsubscribeBaseUrl,
     require_tls: sender.requireTls,
+    pool: sender.pool,
     dkim_selectors: sender.dkimSelectors,
     dns_records: sender.dnsRecords,
     created_at: sender.createdAt.toISOString(),

@@ -16,9 +16,9 @@ export type NewDkimKey = Pick<
 export async function insertSender(db: Db, sender: NewSender): Promise<SenderRow> {
   const [row] = await db<SenderRow[]>`
     insert into senders (from_address, display_name, domain, bounce_domain, unsubscribe_base_url,
-      require_tls)
+      require_tls, pool)
     values (${sender.fromAddress}, ${sender.displayName}, ${sender.domain}, ${sender.bounceDomain},
-      ${sender.unsubscribeBaseUrl}, ${sender.requireTls})
+      ${sender.unsubscribeBaseUrl}, ${sender.requireTls}, ${sender.pool})
     returning *`;
   if (row === undefined) throw new Error('insert into senders returned nothing');
   return row;

@@ -20,12 +20,14 @@ export interface CampaignInWork {
   stream: 'transactional' | 'statement' | 'marketing';
   ambiguityPolicy: AmbiguityPolicy;
   senderDomain: string;
+  /** The source addresses of the sender; null: it names none. */
+  pool: string | null;
   expiresAt: Date;
 }
 
 export async function listCampaignsInWork(sql: Sql): Promise<CampaignInWork[]> {
   return await sql<CampaignInWork[]>`
-    select c.id, c.state, c.stream, c.ambiguity_policy, s.domain as sender_domain,
+    select c.id, c.state, c.stream, c.ambiguity_policy, s.domain as sender_domain, s.pool,
       coalesce(c.expires_at, 'infinity') as expires_at
     from campaigns c join senders s on s.id = c.sender_id
     where c.state in ('expanding', 'sending', 'paused', 'cancelling')

@@ -230,6 +230,7 @@ function eventOf(entry: Entry, attempts: Map<bigint, number>, at: Date): Deliver
     stage: outcome?.stage ?? null,
     mxHost: outcome?.mxHost ?? null,
     mxAddress: outcome?.mxAddress ?? null,
+    sourceAddress: outcome?.sourceAddress ?? null,
     replyCode: said.code,
     enhancedCode: said.enhanced,
     replyText: said.text,

@@ -68,6 +68,7 @@ export interface DeliveryEvent {
   stage: string | null;
   mxHost: string | null;
   mxAddress: string | null;
+  sourceAddress: string | null;
   replyCode: number | null;
   enhancedCode: string | null;
   replyText: string | null;
@@ -78,13 +79,14 @@ export interface DeliveryEvent {
 export async function appendDeliveryEvents(db: Db, rows: readonly DeliveryEvent[]): Promise<void> {
   await db`
     insert into events (at, kind, campaign_id, delivery_id, class, rule, attempt, stage, mx_host,
-      mx_address, reply_code, enhanced_code, reply_text, tls, duration_ms)
+      mx_address, source_address, reply_code, enhanced_code, reply_text, tls, duration_ms)
     select * from unnest(
       ${times(rows.map((r) => r.at))}::timestamptz[], ${rows.map((r) => r.kind)}::text[],
       ${bigints(rows.map((r) => r.campaignId))}::bigint[], ${bigints(rows.map((r) => r.deliveryId))}::bigint[],
       ${rows.map((r) => r.class)}::text[], ${rows.map((r) => r.rule)}::text[],
       ${rows.map((r) => r.attempt)}::smallint[], ${rows.map((r) => r.stage)}::text[],
       ${rows.map((r) => r.mxHost)}::text[], ${rows.map((r) => r.mxAddress)}::text[],
+      ${rows.map((r) => r.sourceAddress)}::text[],
       ${rows.map((r) => r.replyCode)}::smallint[], ${rows.map((r) => r.enhancedCode)}::text[],
       ${rows.map((r) => r.replyText)}::text[], ${rows.map((r) => r.tls)}::text[],
       ${rows.map((r) => r.durationMs)}::integer[])`;
