@@ -34,6 +34,9 @@ export interface EngineOptions {
 
 export const SECRET = 'the secret of the benchmark, which is no secret at all';
 
+/** Those of `npm start`. */
+const FLAGS = ['--max-semi-space-size=16'];
+
 /** As many connections as every peer is given. */
 export const CONNECTIONS = 20;
 
@@ -60,7 +63,7 @@ export async function startEngineProcess(options: EngineOptions): Promise<Engine
     join(import.meta.dirname, 'engine-process.ts'),
     [JSON.stringify(environment)],
     {
-      execArgv: options.profiled === true ? profilingFlags() : [],
+      execArgv: [...FLAGS, ...(options.profiled === true ? profilingFlags() : [])],
       // The bench's environment may hold settings of its user's own Volley.
       env: { PATH: process.env['PATH'] ?? '' },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
