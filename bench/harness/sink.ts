@@ -79,9 +79,10 @@ async function startOwnSink(options: SinkOptions): Promise<Sink> {
 async function startSmtpSink(program: string): Promise<Sink> {
   const port = await freePort();
   const asRoot = process.getuid?.() === 0;
+  // -m: it takes 256 connections at one time by itself, and lets the others wait.
   const child = spawn(
     program,
-    [...(asRoot ? ['-u', 'nobody'] : []), '-c', `127.0.0.1:${port}`, '1000'],
+    [...(asRoot ? ['-u', 'nobody'] : []), '-c', '-m', '4000', `127.0.0.1:${port}`, '1000'],
     { stdio: ['ignore', 'pipe', 'inherit'], env: { LD_LIBRARY_PATH: postfixLibraries() } },
   );
   // `sess=20 quit=20 mesg=20000` and a CR, again and again: the last one counts.
