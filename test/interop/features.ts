@@ -198,8 +198,8 @@ function describeLateBounces(stand: () => Stand): void {
         return recipients.every((address) => suppressed.get(address) === 'hard_bounce');
       });
       expect(await closeAccounts(stand(), id, true)).toMatchObject({
-        accepted: 3,
-        late_bounced: 3,
+        accepted: 0,
+        bounced_late: 3,
       });
       expect([...(await statesOf(api, id)).values()]).toEqual(Array(3).fill('accepted'));
     });
