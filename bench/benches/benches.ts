@@ -9,6 +9,7 @@ import { importBench } from './import.ts';
 import { claimBench, recordBench } from './queue.ts';
 import { render } from './render.ts';
 import { reports } from './reports.ts';
+import { resolve } from './resolve.ts';
 import { restart } from './restart.ts';
 import { scale } from './scale.ts';
 import { sign } from './sign.ts';
@@ -33,6 +34,7 @@ export const BENCHES: readonly Bench[] = [
   bounceListener,
   suppressions,
   reports,
+  resolve,
   restart,
   scale,
   soak,

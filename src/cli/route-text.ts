@@ -3,7 +3,6 @@ import type { ExplainedHost, ExplainedSource, Explanation } from '../mta/explain
 
 export function explanationRows(one: Explanation): [string, string][] {
   return [
-    ['domain', one.domain],
     ['route', one.rule === null ? 'none: by MX' : `${one.rule.pattern} (${one.rule.id})`],
     ['transport', [one.transport, one.target].filter((part) => part !== null).join(' ')],
     ...named('tls', one.tls),

@@ -173,7 +173,7 @@ function addExplain(command: Command): void {
         const explanation: Explanation = await mta.explain(domain, options.pool ?? null);
         await mta.close();
         if (options.json === true) printJson(explanation);
-        else print(formatTable(['', ''], explanationRows(explanation)));
+        else print(formatTable(['DOMAIN', domain], explanationRows(explanation)));
       });
     });
 }

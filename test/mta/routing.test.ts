@@ -271,6 +271,30 @@ describe('private addresses', () => {
   });
 });
 
+test('an address beyond ASCII fails before MAIL where SMTPUTF8 is not offered, alone', async () => {
+  for (const [extensions, expected] of [
+    [['PIPELINING'], 'accepted: 1, rejected@rcpt(smtputf8_unsupported): 1'],
+    [['PIPELINING', 'SMTPUTF8', '8BITMIME'], 'accepted: 2'],
+  ] as const) {
+    const to = await host({ extensions });
+    const order = makeOrder(2, { maxLanes: 1 });
+    const request = {
+      ...order.request,
+      async next() {
+        const transaction = await order.request.next();
+        if (transaction?.recipients[0]?.id !== 1n) return transaction;
+        return { ...transaction, recipients: [{ id: 1n, address: '用户@xn--fiqs8s.test' }] };
+      },
+    };
+    await mta({ routes: allTo(to.route) }).deliver(request);
+    expect(tally(order)).toBe(expected);
+    const mails = to.transcripts.flat().filter((line) => line.startsWith('MAIL'));
+    expect(mails.map((line) => line.endsWith(' SMTPUTF8'))).toEqual(
+      expected === 'accepted: 2' ? [true, false] : [false],
+    );
+  }
+});
+
 test('a DNS server that denies every name bounces a handful at most, the rest waits', async () => {
   const dns = await dnsServer();
   const engine = mta({ dnsServer: dns });

@@ -1,0 +1,142 @@
+/**
+ * bench/resolve — distinct domains resolved in a second, MX and addresses, from one local server.
+ *
+ * Nothing is in the cache, one domain of a hundred has a server that never answers, and beside it a
+ * hot domain is asked for every 5 ms whose answer is always just out of date: its waits are the
+ * figures.
+ */
+import { fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createDnsClient } from '../../src/mta/dns.ts';
+import { createResolver } from '../../src/mta/resolver.ts';
+import type { Resolver } from '../../src/mta/resolver.ts';
+import { perSecond, sample } from '../harness/bench.ts';
+import type { Bench, Prepared, Sample } from '../harness/bench.ts';
+import type { Settings } from '../harness/settings.ts';
+import { measureHere } from '../harness/usage.ts';
+
+/** As many destinations are in work at one time, by default. */
+const AT_ONE_TIME = 500;
+const HOT_EVERY_MS = 5;
+/** The shortest an answer lives is 60 s: so much faster does the resolver's clock run. */
+const CLOCK_FACTOR = 120;
+const DEAD_TIMEOUT_MS = 1_000;
+
+export const resolve: Bench = {
+  name: 'resolve',
+  measures: 'distinct domains resolved (MX, A, AAAA), none in the cache, 1 % never answered',
+  headline: perSecond('domains'),
+  variants: (settings) => [settings],
+  describe: () => ({}),
+  prepare,
+  bars: ({ contenders }) => [
+    {
+      what: 'domains/s',
+      want: 500,
+      better: 'higher',
+      got: contenders[0]?.headline.median ?? null,
+    },
+    {
+      what: 'ms a hot domain waits (p99)',
+      want: 50,
+      better: 'lower',
+      got: contenders[0]?.figures.hotP99Ms ?? null,
+    },
+  ],
+};
+
+async function prepare(settings: Settings): Promise<Prepared> {
+  const n = settings.n ?? 20_000;
+  const child = fork(join(import.meta.dirname, '../harness/own-dns.ts'));
+  const { port } = await answerOf<{ port: number }>(child);
+  return {
+    contenders: [{ name: 'Volley', role: 'volley', run: (round) => run(port, n, round) }],
+    notes: [`${n} domains, ${AT_ONE_TIME} at one time`],
+    async close() {
+      const ended = new Promise((done) => child.once('exit', done));
+      child.disconnect();
+      await ended;
+    },
+  };
+}
+
+function answerOf<T>(child: ChildProcess): Promise<T> {
+  return new Promise((done) => child.once('message', (message) => done(message as T)));
+}
+
+async function run(port: number, n: number, round: number): Promise<Sample> {
+  const resolver = createResolver({
+    dns: createDnsClient({ servers: [{ host: '127.0.0.1', port }], timeoutMs: DEAD_TIMEOUT_MS }),
+    smtpPort: 25,
+    ownNames: () => [],
+    allowPrivate: true,
+    nowMs: () => performance.now() * CLOCK_FACTOR,
+    random: Math.random,
+  });
+  const wrong: string[] = [];
+  await lookUp(resolver, 'hot.example');
+  const hot = watchHot(resolver);
+  const taken = await measureHere(() => resolveAll(resolver, n, round, wrong));
+  const waits = await hot.stop();
+  return sample(taken.count, taken.seconds, {
+    ...taken,
+    figures: { hotP99Ms: quantile(waits, 0.99), hotMaxMs: quantile(waits, 1) },
+    faults: wrong.slice(0, 5),
+  });
+}
+
+async function resolveAll(
+  resolver: Resolver,
+  n: number,
+  round: number,
+  wrong: string[],
+): Promise<number> {
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < n) {
+      const i = next++;
+      const dead = i % 100 === 99;
+      const domain = `${dead ? 'dead' : 'd'}${round}-${i}.example`;
+      const found = await lookUp(resolver, domain);
+      const expected = dead ? 'dns_temporary' : `mx.${domain} 127.0.0.1`;
+      if (found !== expected) wrong.push(`${domain}: ${found}`);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONE_TIME }, lane));
+  return n;
+}
+
+async function lookUp(resolver: Resolver, domain: string): Promise<string> {
+  const route = await resolver.route(domain);
+  if (!route.ok) return route.failure;
+  const name = route.hosts[0]?.name ?? '';
+  const found = await resolver.addresses(name);
+  return `${name} ${found.ok ? found.addresses.join(' ') : found.failure}`;
+}
+
+function watchHot(resolver: Resolver): { stop(): Promise<number[]> } {
+  const waits: number[] = [];
+  const end = { asked: false };
+  const watching = (async () => {
+    while (!end.asked) {
+      const beganMs = performance.now();
+      await lookUp(resolver, 'hot.example');
+      waits.push(performance.now() - beganMs);
+      await sleep(HOT_EVERY_MS);
+    }
+  })();
+  return {
+    async stop() {
+      end.asked = true;
+      await watching;
+      return waits;
+    },
+  };
+}
+
+function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+}
