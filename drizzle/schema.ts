@@ -504,6 +504,57 @@ export const suppressions = pgTable(
   ],
 );
 
+/** An import of the list from a file; its rejected rows can be had again. */
+export const suppressionImports = pgTable('suppression_imports', {
+  id: identity(),
+  /** `key_…` or the command line. */
+  createdBy: text().notNull(),
+  added: integer().notNull(),
+  extended: integer().notNull(),
+  unchanged: integer().notNull(),
+  rejected: integer().notNull(),
+  createdAt: createdAt(),
+});
+
+export const suppressionImportRejects = pgTable(
+  'suppression_import_rejects',
+  {
+    importId: int8().notNull(),
+    /** 1-based; the header is not counted. */
+    rowNumber: integer().notNull(),
+    /** The address as it came, cut to 320 characters. */
+    input: text().notNull(),
+    reason: text().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.importId, t.rowNumber] })],
+);
+
+/** Addresses whose owner is to be forgotten, and must not be written to (src/bounce/erasure). */
+export const erasures = pgTable(
+  'erasures',
+  {
+    id: identity(),
+    /** 128 bits of a keyed hash of the address key, hex. */
+    hash: text().notNull(),
+    /** Only until everything is erased. */
+    addressKey: text(),
+    requestedBy: text().notNull(),
+    createdAt: createdAt(),
+    completedAt: at(),
+    /** The owner may be written to again. */
+    releasedAt: at(),
+    releasedBy: text(),
+  },
+  (t) => [
+    uniqueIndex('erasures_live')
+      .on(t.hash)
+      .where(sql`released_at is null`),
+    index('erasures_open')
+      .on(t.id)
+      .where(sql`completed_at is null`),
+  ],
+);
+
 /** Failures that are the recipient's own and pass by themselves: one row per address, kind and day. */
 export const softBounces = pgTable(
   'soft_bounces',

@@ -41,6 +41,7 @@ import { reportRoutes } from './routes/reports.ts';
 import { senderKeyRoutes } from './routes/sender-keys.ts';
 import { senderRoutes } from './routes/senders.ts';
 import { suppressionFileRoutes } from './routes/suppression-files.ts';
+import { suppressionPersonRoutes } from './routes/suppression-person.ts';
 import { suppressionRoutes } from './routes/suppressions.ts';
 import { routingRoutes } from './routes/routing.ts';
 import type { ExplainRoute } from './routes/routing.ts';
@@ -115,6 +116,7 @@ export function createApi(deps: ApiDeps): ApiRouter {
   app.route('/', inboundRoutes(gate, deps));
   app.route('/', bounceRoutes(gate, deps));
   app.route('/', suppressionFileRoutes(gate, suppressions, streams));
+  app.route('/', suppressionPersonRoutes(gate, suppressions, deps));
   app.route('/', suppressionRoutes(gate, suppressions, clock));
   app.route('/', unsubscribeRoutes(gate, { sql, clock, keyRing, notices: createNotices(deps) }));
   app.route('/', healthRoutes(gate, deps));

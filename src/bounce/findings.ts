@@ -19,6 +19,7 @@
 import type { EventKind } from '../kernel/events.ts';
 import type { Arrival, KnownDelivery } from './arrival.ts';
 import type { Attributed } from './attribution.ts';
+import { isErased } from './erasure/erased.ts';
 import type { InspectedRecipient } from './inspection.ts';
 import { feedbackMeaning, softKindOf, suppressionFor } from './policy.ts';
 import type { SoftKind } from './policy.ts';
@@ -55,6 +56,14 @@ export interface Finding {
 
 /** The last two: the message is with the receiver, and that is not recorded yet, or not known. */
 const LATE_STATES: readonly string[] = ['accepted', 'sending', 'ambiguous'];
+
+/** Of somebody who was erased nothing is kept but that it happened. */
+export function impersonal(finding: Finding): Finding {
+  if (finding.delivery === null || !isErased(finding.delivery.addressKey)) return finding;
+  const data = { ...finding.data };
+  delete data['recipient'];
+  return { ...finding, text: null, data, suppression: null, soft: null };
+}
 
 export function findingsOf(arrival: Arrival, attributed: readonly Attributed[]): Finding[] {
   const { inspection, destination } = arrival;

@@ -24,7 +24,8 @@ import type { Arrival, Knowledge, KnownDelivery } from './arrival.ts';
 import { attribute, cluesOf } from './attribution.ts';
 import type { Attributed } from './attribution.ts';
 import { subjectOf } from './destination.ts';
-import { findingsOf } from './findings.ts';
+import { isErased } from './erasure/erased.ts';
+import { findingsOf, impersonal } from './findings.ts';
 import type { Finding } from './findings.ts';
 import {
   appendReturnEvents,
@@ -159,8 +160,9 @@ export interface Fact {
 }
 
 /** Events, suppressions, soft bounces and rollups of what was found, in the caller's transaction. */
-export async function recordFacts(tx: Tx, facts: readonly Fact[]): Promise<void> {
-  if (facts.length === 0) return;
+export async function recordFacts(tx: Tx, found: readonly Fact[]): Promise<void> {
+  if (found.length === 0) return;
+  const facts = found.map((fact) => ({ ...fact, finding: impersonal(fact.finding) }));
   const events = facts.map(({ finding, inboundId, campaignId, at }) => ({
     at,
     kind: finding.kind,
@@ -270,15 +272,17 @@ function inboundRow(
   const { destination, fingerprint, receivedAt, envelopeSender, raw, inspection } = arrival;
   const { purpose } = destination;
   const only = attributed.length === 1 ? attributed[0]?.delivery.deliveryId : undefined;
+  // What comes back about somebody who was erased names him.
+  const erased = attributed.some(({ delivery }) => isErased(delivery.addressKey));
   return {
     fingerprint,
     receivedAt,
-    envelopeSender,
+    envelopeSender: erased ? '' : envelopeSender,
     envelopeRecipient: destination.address,
     kind: purpose === 'bounce' || purpose === 'feedback' ? inspection.kind : purpose,
     campaignId: campaignOf(arrival, known),
     deliveryId: only ?? null,
-    raw,
+    raw: erased ? new Uint8Array() : raw,
   };
 }
 

@@ -6,6 +6,7 @@
  *           rows and ten million: rows go through a COPY, and PostgreSQL sets the pace. The campaign
  *           is locked meanwhile, so starting it waits for the list to be complete.
  *           An address counts once in a campaign, whatever upload it comes in; the first row wins.
+ *           Who was erased is not stored again: his row is empty from the beginning.
  * Never:    drops a suppressed recipient: he is in the balance, and expansion marks him.
  * Fails:    `campaign_not_draft`, `not_found`, `invalid_body`, `invalid_encoding` and `row_too_large`
  *           (with the row), `upload_aborted`, `body_too_large`.
@@ -14,6 +15,9 @@
  */
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
+import { createAddressHasher } from '../bounce/erasure/erased.ts';
+import type { AddressHasher } from '../bounce/erasure/erased.ts';
+import { emptyUploadRows, hasErasures } from '../bounce/erasure/store.ts';
 import { AppError, invariant } from '../kernel/errors.ts';
 import type { Tx } from '../kernel/postgres/connect.ts';
 import { copyLine } from './audience/copy.ts';
@@ -87,7 +91,11 @@ export async function uploadRecipients(
       );
     }
     await createUploadTable(tx);
-    const counts = await copyRows(tx, body, { ...options, charset });
+    // Asked while the campaign is locked: DESIGN.md "Erasure".
+    const hasher = (await hasErasures(tx)) ? createAddressHasher(deps) : null;
+    const counts = await copyRows(tx, body, { ...options, charset, hasher });
+    await analyzeUploadTable(tx);
+    if (hasher !== null) await emptyUploadRows(tx);
     return moveRows(tx, campaignId, target, counts);
   });
 }
@@ -123,7 +131,12 @@ interface RowCounts {
 async function copyRows(
   tx: Tx,
   body: AsyncIterable<Uint8Array>,
-  options: { format: 'csv' | 'ndjson'; gzip: boolean; charset: string },
+  options: {
+    format: 'csv' | 'ndjson';
+    gzip: boolean;
+    charset: string;
+    hasher: AddressHasher | null;
+  },
 ): Promise<RowCounts> {
   const counts: RowCounts = { rows: 0, invalid: 0 };
   const copy = await copyIntoUploadTable(tx);
@@ -137,7 +150,8 @@ async function copyRows(
       for (const row of batch) {
         counts.rows += 1;
         if (!row.ok) counts.invalid += 1;
-        lines += copyLine(counts.rows, row);
+        const hashes = row.ok ? (options.hasher?.hashesOf(row.row.addressKey) ?? null) : null;
+        lines += copyLine(counts.rows, row, hashes);
       }
       if (counts.rows > MAX_ROWS) {
         throw new AppError('body_too_large', `more than ${MAX_ROWS} rows in one upload; split it`);
@@ -178,7 +192,6 @@ async function moveRows(
   target: UploadTarget,
   counts: RowCounts,
 ): Promise<UploadReport> {
-  await analyzeUploadTable(tx);
   const { accepted, suppressed, firstId } = await insertRecipients(tx, campaignId, target);
   const { invalid } = counts;
   const duplicate = counts.rows - invalid - accepted;

@@ -10,6 +10,7 @@
 import { createApi } from '../api/app.ts';
 import { purgeIdempotencyKeys } from '../api/idempotency.ts';
 import { startApi } from '../api/server.ts';
+import { completeErasures } from '../bounce/erasure/erasure.ts';
 import { SOFT_LIMITS } from '../bounce/policy.ts';
 import { startWatch } from '../bounce/watch/keeper.ts';
 import type { WatchDeps } from '../bounce/watch/keeper.ts';
@@ -176,8 +177,8 @@ async function forgetOnKeyChange(
 }
 
 /** Hourly: rows that nobody asks for any more. */
-function startHousekeeping(sql: Sql, log: Logger): Loop {
-  return startLoop({
+function startHousekeeping(sql: Sql, log: Logger): Pick<Loop, 'stop'> {
+  const purge = startLoop({
     intervalMs: 3_600_000,
     step: async () => {
       await purgeIdempotencyKeys(sql);
@@ -185,6 +186,17 @@ function startHousekeeping(sql: Sql, log: Logger): Loop {
     },
     onError: (error) => log.error({ err: error }, 'cannot purge what is old'),
   });
+  const erasures = startLoop({
+    intervalMs: 60_000,
+    step: () => completeErasures(sql),
+    onError: (error) => log.error({ err: error }, 'cannot complete erasures; again in a minute'),
+  });
+  return {
+    async stop() {
+      await purge.stop();
+      await erasures.stop();
+    },
+  };
 }
 
 export type { Mta };

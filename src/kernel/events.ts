@@ -30,6 +30,8 @@ export const EVENT_KINDS = [
   'recipient.subscribed',
   'suppression.added',
   'suppression.released',
+  /** A person was forgotten on request. */
+  'address.erased',
   'campaign.started',
   'campaign.expanded',
   'campaign.paused',

@@ -11,7 +11,20 @@ const LENGTH = 13;
 const MAX_ID = 2n ** 63n - 1n;
 
 export type IdPrefix =
-  'key' | 'snd' | 'tpl' | 'cmp' | 'rcp' | 'upl' | 'dlv' | 'sup' | 'evt' | 'inb' | 'rte' | 'src';
+  | 'key'
+  | 'snd'
+  | 'tpl'
+  | 'cmp'
+  | 'rcp'
+  | 'upl'
+  | 'dlv'
+  | 'sup'
+  | 'imp'
+  | 'ers'
+  | 'evt'
+  | 'inb'
+  | 'rte'
+  | 'src';
 
 /** `formatId('cmp', 7n)` -> `cmp_0000000000007`. */
 export function formatId(prefix: IdPrefix, id: bigint): string {

@@ -32,6 +32,7 @@ interface World {
   started: string;
   delivery: string;
   upload: string;
+  importRejects: string;
 }
 let world: World;
 
@@ -60,7 +61,11 @@ beforeAll(async () => {
   const sender = (await api.post('/v1/senders', NEW_SENDER)).body.id;
   const template = (await api.post('/v1/templates', NEW_TEMPLATE)).body.id;
   await api.post('/v1/suppressions', { entries: [{ email: 'held@example.com' }] });
-  world = { sender, template, draft, started, delivery: 'dlv_0000000000001', upload };
+  const file = { body: 'email\n?\n' };
+  const imported = await api.call('POST', '/v1/suppressions/import', file, CSV);
+  const importRejects = String(imported.body['rejects_url']);
+  const delivery = 'dlv_0000000000001';
+  world = { sender, template, draft, started, delivery, upload, importRejects };
 });
 
 /** One good call of every route. Those that end a state come last. */
@@ -130,6 +135,11 @@ const CALLS: Record<string, () => Promise<Answer>> = {
   'post /v1/suppressions/import': () =>
     api.call('POST', '/v1/suppressions/import', { body: 'email\ny@example.com\n?\n' }, CSV),
   'get /v1/suppressions/export': () => api.get('/v1/suppressions/export'),
+  'get /v1/suppressions/imports/{id}/rejects': () => api.get(world.importRejects),
+  'get /v1/suppressions/{email}/history': () =>
+    api.get('/v1/suppressions/held@example.com/history'),
+  'post /v1/suppressions/erase': () =>
+    api.post('/v1/suppressions/erase', { email: 'gone@example.com' }),
   'get /healthz': () => api.get('/healthz', { as: null }),
   'get /readyz': () => api.get('/readyz', { as: null }),
   'get /u/{token}': () => api.get(unsubscribeLink(), { as: null }),

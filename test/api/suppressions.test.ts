@@ -84,6 +84,65 @@ test('a release needs an admin, keeps the history and says who', async () => {
   expect((await api.get('/v1/suppressions?email=rel@example.com')).body.data).toEqual([]);
 });
 
+test('the history of an address says who added and who released', async () => {
+  const entries = [{ email: 'his@example.com', note: 'by phone' }];
+  await api.post('/v1/suppressions', { entries }, { as: 'send' });
+  await api.call('DELETE', '/v1/suppressions/his%40example.com');
+
+  const { status, body } = await api.get('/v1/suppressions/HIS%40example.com/history', {
+    as: 'read',
+  });
+
+  expect(status).toBe(200);
+  expect(body).toMatchObject({
+    email: 'his@example.com',
+    suppressed: false,
+    erased_at: null,
+    suppressions: [{ evidence: 'by phone', reason: 'manual', class: null }],
+    watch: null,
+    soft_bounces: [],
+    notices: [],
+  });
+  const [entry] = body['suppressions'] as { created_by: string; released_by: string }[];
+  expect(entry?.created_by).toMatch(/^key_/);
+  expect(entry?.released_by).toMatch(/^key_/);
+  expect(entry?.created_by).not.toBe(entry?.released_by);
+  expect((await api.get('/v1/suppressions/nobody/history')).status).toBe(404);
+});
+
+test('a person is forgotten by an admin, stays blocked, and can be let in again', async () => {
+  const email = 'gone@example.com';
+  await api.post('/v1/suppressions', { entries: [{ email, reason: 'unsubscribe' }] });
+  expect((await api.post('/v1/suppressions/erase', { email }, { as: 'send' })).status).toBe(403);
+
+  const { status, body } = await api.post('/v1/suppressions/erase', { email });
+
+  expect(status).toBe(200);
+  expect(body).toMatchObject({ completed: true, waiting_for: [] });
+  expect(body['erasure_id']).toMatch(/^ers_/);
+  const check = await api.post('/v1/suppressions/check', { emails: [email] });
+  expect(check.body.data).toMatchObject([{ suppressed: true, erased: true, suppressions: [] }]);
+  const added = await api.post('/v1/suppressions', { entries: [{ email }] });
+  expect(added.body.data).toMatchObject([{ status: 'suppressed', suppressions: [] }]);
+  const past = await api.get(`/v1/suppressions/${email}/history`);
+  expect(past.body).toMatchObject({ suppressed: true, suppressions: [] });
+  expect(past.body['erased_at']).not.toBeNull();
+  const released = await api.call('DELETE', `/v1/suppressions/${email}`);
+  expect(released.body).toMatchObject({ data: [], erasure_released: true });
+  expect(await suppressed(email)).toBe(false);
+  expect((await api.post('/v1/suppressions/erase', { email: 'nobody' })).status).toBe(422);
+});
+
+test('the refused rows of an import can be had as a file', async () => {
+  const { body } = await importCsv('email\r\n=no\r\nrej@example.com\r\nneither\r\n');
+  const file = await api.get(String(body['rejects_url']), { as: 'read' });
+  expect(file.text).toBe(
+    "row,input,reason\r\n1,'=no,email has no @\r\n3,neither,email has no @\r\n",
+  );
+  expect((await api.get('/v1/suppressions/imports/imp_0000000000zzz/rejects')).status).toBe(404);
+  expect((await api.get('/v1/suppressions/imports/nonsense/rejects')).status).toBe(404);
+});
+
 test('a list is filtered and paged', async () => {
   const entries = [1, 2, 3].map((n) => ({ email: `page${n}@example.com`, reason: 'invalid' }));
   await api.post('/v1/suppressions', { entries });

@@ -77,7 +77,7 @@ describe('adding', () => {
       kind: 'suppression.added',
       campaignId: 5n,
       deliveryId: 9n,
-      data: { address: 'a@x.example', reason: 'hard_bounce', scope: 'global', extended: false },
+      data: { reason: 'hard_bounce', scope: 'global', origin: 'system', extended: false },
     });
   });
 
@@ -219,7 +219,7 @@ describe('releasing', () => {
     expect(await releaseSuppression(database.sql, 'a@x.example', 'key_1')).toBeNull();
     expect(await history('a@x.example')).toEqual(['hard_bounce key_1']);
     const [event] = await database.sql`select data from events where kind = 'suppression.released'`;
-    expect(event?.data).toMatchObject({ address: 'a@x.example', by: 'key_1' });
+    expect(event?.data).toMatchObject({ reason: 'hard_bounce', by: 'key_1' });
     await add(entry('a@x.example'));
     expect(await history('a@x.example')).toEqual(['hard_bounce live', 'hard_bounce key_1']);
   });

@@ -5,7 +5,10 @@ import { useDatabase } from '../harness/database.ts';
 
 const database = useDatabase();
 const now = new Date('2026-03-01T10:00:00Z');
-const list = () => createSuppressions({ sql: database.sql, clock: () => now });
+const list = () => {
+  const secret = 'a secret for tests, longer than 32 characters';
+  return createSuppressions({ sql: database.sql, clock: () => now, secret, previousSecrets: [] });
+};
 
 beforeEach(async () => {
   await database.sql`truncate suppressions, events`;
@@ -23,15 +26,23 @@ async function exported(): Promise<string> {
 
 describe('adding by hand', () => {
   test('normalises the address and answers what is live', async () => {
-    const [row] = await list().add([
-      { email: 'User@B\u00fccher.Example', note: 'by\r\nphone', expiresAt: '2031-01-01T00:00:00Z' },
-    ]);
+    const [row] = await list().add(
+      [
+        {
+          email: 'User@B\u00fccher.Example',
+          note: 'by\r\nphone',
+          expiresAt: '2031-01-01T00:00:00Z',
+        },
+      ],
+      'key_1',
+    );
     expect(row).toMatchObject({
       addressKey: 'user@xn--bcher-kva.example',
       reason: 'manual',
       scope: 'global',
       origin: 'operator',
       evidence: 'by phone',
+      createdBy: 'key_1',
       expiresAt: new Date('2031-01-01T00:00:00Z'),
     });
   });
@@ -47,7 +58,7 @@ describe('adding by hand', () => {
     [{ email: 'a@x.example', expiresAt: '2020-01-01T00:00:00Z' }, '/0/expiresAt'],
     [{ email: 'a@x.example', expiresAt: 'tomorrow' }, '/0/expiresAt'],
   ])('%j is refused at %s and adds nothing', async (entry, pointer) => {
-    await expect(list().add([entry, { email: 'good@x.example' }])).rejects.toMatchObject({
+    await expect(list().add([entry, { email: 'good@x.example' }], 'me')).rejects.toMatchObject({
       code: 'invalid_request',
       errors: [{ pointer }],
     });
@@ -56,7 +67,7 @@ describe('adding by hand', () => {
 
   test('at most 1,000 in one call', async () => {
     const entries = Array.from({ length: 1_001 }, (_, i) => ({ email: `u${i}@x.example` }));
-    await expect(list().add(entries)).rejects.toMatchObject({ code: 'invalid_request' });
+    await expect(list().add(entries, 'me')).rejects.toMatchObject({ code: 'invalid_request' });
     await expect(
       list().check(
         entries.map(({ email }) => email),
@@ -69,10 +80,10 @@ describe('adding by hand', () => {
 });
 
 test('check answers in the order asked, by key, and says what is no address', async () => {
-  await list().add([
-    { email: 'a@x.example' },
-    { email: 'b@x.example', scope: 'stream', scopeValue: 'marketing' },
-  ]);
+  await list().add(
+    [{ email: 'a@x.example' }, { email: 'b@x.example', scope: 'stream', scopeValue: 'marketing' }],
+    'me',
+  );
   const emails = ['B@X.example', 'nobody', 'A@x.EXAMPLE', 'c@x.example'];
   const anywhere = await list().check(emails, null);
   expect(anywhere.map(({ email, suppressed }) => [email, suppressed])).toEqual([
@@ -87,14 +98,75 @@ test('check answers in the order asked, by key, and says what is no address', as
 });
 
 test('release by another spelling; what is not there is null', async () => {
-  await list().add([{ email: 'a@x.example' }]);
-  expect(await list().release('A@X.EXAMPLE', 'key_1')).toHaveLength(1);
+  await list().add([{ email: 'a@x.example' }], 'me');
+  const released = await list().release('A@X.EXAMPLE', 'key_1');
+  expect(released).toMatchObject({ suppressions: [{ releasedBy: 'key_1' }], erasure: false });
   expect(await list().release('a@x.example', 'key_1')).toBeNull();
   expect(await list().release('nobody', 'key_1')).toBeNull();
 });
 
+test('the history of an address: entries, who made and released them, soft bounces, watch, notices', async () => {
+  await list().add([{ email: 'a@x.example', note: 'first' }], 'key_1');
+  await list().release('a@x.example', 'key_2');
+  await list().add([{ email: 'a@x.example', reason: 'invalid' }], 'key_3');
+  await database.sql`
+    insert into soft_bounces (address_key, kind, day, count, class, evidence)
+    values ('a@x.example', 'full', '2026-03-01', 2, 'full', '452 full')`;
+  await database.sql`
+    insert into watched_addresses (address_key, state, since, due_at, campaign_id, class)
+    values ('a@x.example', 'warned', ${now}, ${now}, 7, 'full')`;
+  await database.sql`
+    insert into notices (campaign_id, kind, address_key)
+    values (8, 'warning', 'a@x.example'), (9, 'list', 'a@x.example')`;
+  const found = await list().history('A@x.example');
+  expect(found).toMatchObject({
+    addressKey: 'a@x.example',
+    suppressed: true,
+    erasedAt: null,
+    suppressions: [
+      { reason: 'invalid', createdBy: 'key_3', releasedBy: null },
+      { reason: 'manual', evidence: 'first', createdBy: 'key_1', releasedBy: 'key_2' },
+    ],
+    watch: { state: 'warned', class: 'full' },
+    softBounces: [{ kind: 'full', day: '2026-03-01', count: 2, evidence: '452 full' }],
+    notices: [{ kind: 'warning', campaignId: 8n }],
+  });
+  expect(await list().history('nobody@x.example')).toMatchObject({
+    suppressed: false,
+    suppressions: [],
+    watch: null,
+    softBounces: [],
+    notices: [],
+  });
+  expect(await list().history('no address')).toBeNull();
+
+  // A release that is for one stream leaves the watch; one for everything begins anew.
+  await list().release('a@x.example', 'me', { scope: 'stream', scopeValue: 'marketing' });
+  expect((await list().history('a@x.example'))?.watch).not.toBeNull();
+  await list().release('a@x.example', 'me');
+  expect(await list().history('a@x.example')).toMatchObject({
+    suppressed: false,
+    watch: null,
+    softBounces: [],
+  });
+});
+
+test('every change is an event that says who, and none names the address', async () => {
+  await list().add([{ email: 'a@x.example', expiresAt: '2031-01-01T00:00:00Z' }], 'key_1');
+  await list().add([{ email: 'a@x.example' }], 'key_2');
+  await list().release('a@x.example', 'key_3');
+  const events = await database.sql<{ kind: string; data: Record<string, unknown> }[]>`
+    select kind, data from events order by id`;
+  expect(events.map(({ kind, data }) => [kind, data['by'], data['extended'] ?? null])).toEqual([
+    ['suppression.added', 'key_1', false],
+    ['suppression.added', 'key_2', true],
+    ['suppression.released', 'key_3', null],
+  ]);
+  expect(JSON.stringify(events)).not.toContain('a@x.example');
+});
+
 test('list by address takes any spelling', async () => {
-  await list().add([{ email: 'a@x.example' }, { email: 'b@x.example' }]);
+  await list().add([{ email: 'a@x.example' }, { email: 'b@x.example' }], 'me');
   expect(await list().list({ email: 'A@X.example' }, { limit: 9 })).toHaveLength(1);
   expect(await list().list({ email: 'no address' }, { limit: 9 })).toEqual([]);
 });
@@ -111,10 +183,7 @@ describe('import', () => {
       'Ann,ann@x.example,,,,,',
       'Short,short@x.example',
     ].join('\r\n');
-    const heard: number[] = [];
-    const result = await list().importCsv(bytes(csv), 'key_1', ({ rowNumber }) =>
-      heard.push(rowNumber),
-    );
+    const { importId, ...result } = await list().importCsv(bytes(csv), 'key_1');
     expect(result).toEqual({
       rows: 6,
       added: 3,
@@ -130,7 +199,15 @@ describe('import', () => {
         },
       ],
     });
-    expect(heard).toEqual([3, 4]);
+    const [row] = await list().list({ email: 'bob@x.example' }, { limit: 1 });
+    expect(row).toMatchObject({ origin: 'import', createdBy: 'key_1' });
+    let file = '';
+    for await (const piece of (await list().importRejects(importId))!) file += piece;
+    expect(file.split('\r\n').slice(0, 2)).toEqual([
+      'row,input,reason',
+      '3,not-an-address,email has no @',
+    ]);
+    expect(await list().importRejects(importId + 1n)).toBeNull();
     expect(await exported()).toContain(
       'bob@x.example,complaint,stream,marketing,"said ""no"", twice"',
     );
@@ -172,10 +249,13 @@ describe('import', () => {
     expect(await list().list({}, { limit: 9 })).toEqual([]);
   });
 
-  test('a file in which every row is bad lists 100 of the rejects', async () => {
-    const result = await list().importCsv(bytes('email\n', 'x\n'.repeat(500)), 'me');
-    expect(result).toMatchObject({ rows: 500, rejected: 500, added: 0 });
+  test('a file in which every row is bad lists 100 of the rejects, and keeps all', async () => {
+    const result = await list().importCsv(bytes('email\n', 'x\n'.repeat(5_000)), 'me');
+    expect(result).toMatchObject({ rows: 5_000, rejected: 5_000, added: 0 });
     expect(result.rejects).toHaveLength(100);
+    let file = '';
+    for await (const piece of (await list().importRejects(result.importId))!) file += piece;
+    expect(file.trimEnd().split('\r\n')).toHaveLength(5_001);
     expect(await database.sql`select 1 from events`).toHaveLength(0);
   });
 });
@@ -193,7 +273,7 @@ test('what is exported can be imported: whatever the addresses and notes are', a
           email: `${local}@x.example`,
           note: notes[i] ?? '',
         }));
-        const before = await list().add(input);
+        const before = await list().add(input, 'me');
         const file = await exported();
         await database.sql`truncate suppressions`;
         const result = await list().importCsv(bytes(file), 'me');
@@ -212,7 +292,7 @@ test('what is exported can be imported: whatever the addresses and notes are', a
 });
 
 test('a cell that starts like a formula is exported as text', async () => {
-  await list().add([{ email: '=cmd@x.example' }, { email: "'=cmd@x.example" }]);
+  await list().add([{ email: '=cmd@x.example' }, { email: "'=cmd@x.example" }], 'me');
   const lines = (await exported()).split('\r\n');
   expect(lines.slice(1, 3).sort()).toEqual(
     [
@@ -225,7 +305,10 @@ test('a cell that starts like a formula is exported as text', async () => {
 test('export streams: a reader that stops ends the query', async () => {
   const entries = Array.from({ length: 1_000 }, (_, i) => ({ email: `u${i}@x.example` }));
   for (let i = 0; i < 3; i += 1) {
-    await list().add(entries.map(({ email }) => ({ email: `${i}${email}` })));
+    await list().add(
+      entries.map(({ email }) => ({ email: `${i}${email}` })),
+      'me',
+    );
   }
   for (let i = 0; i < 12; i += 1) {
     for await (const piece of list().exportCsv()) {

@@ -7,7 +7,7 @@ import { endpoint } from '../endpoint.ts';
 import type { Gate } from '../gate.ts';
 import { createRouter } from '../router.ts';
 import type { ApiRouter } from '../router.ts';
-import { count, given, json } from '../schema.ts';
+import { count, given, idOf, json, pathId, requireId } from '../schema.ts';
 import { streamResponse } from '../stream-response.ts';
 import type { StreamDeps } from '../stream-response.ts';
 import { gunzip, readUpload, uploadBody } from '../upload.ts';
@@ -15,6 +15,7 @@ import { suppressionFilter } from './suppression-schema.ts';
 
 const ImportResult = z
   .object({
+    import_id: idOf('imp'),
     rows: count,
     added: count,
     extended: count.openapi({ description: 'Listed already; they stay longer now' }),
@@ -23,6 +24,7 @@ const ImportResult = z
     rejects: z
       .array(z.object({ row: count, input: z.string(), reason: z.string() }))
       .openapi({ description: 'The first 100' }),
+    rejects_url: z.string().openapi({ description: 'All of them, as CSV' }),
   })
   .openapi('SuppressionImport');
 
@@ -54,6 +56,20 @@ const exportFile = endpoint(
   },
 );
 
+const rejectsFile = endpoint(
+  { scope: 'read', errors: ['overloaded'] },
+  {
+    method: 'get',
+    path: '/v1/suppressions/imports/{id}/rejects',
+    tags: ['Suppressions'],
+    summary: 'Download the rows of an import that were refused, as CSV',
+    request: { params: pathId('imp') },
+    responses: {
+      200: { description: 'The file', content: { 'text/csv': { schema: z.string() } } },
+    },
+  },
+);
+
 export function suppressionFileRoutes(
   gate: Gate,
   suppressions: Suppressions,
@@ -66,19 +82,31 @@ export function suppressionFileRoutes(
       throw new AppError('unsupported_media_type', 'a suppression file must be UTF-8');
     }
     const by = formatId('key', c.var.caller.keyId);
-    const { rejects, ...counts } = await suppressions.importCsv(gzip ? gunzip(body) : body, by);
+    const result = await suppressions.importCsv(gzip ? gunzip(body) : body, by);
+    const { importId, rejects, ...counts } = result;
     const listed = rejects.map(({ rowNumber, input, reason }) => ({
       row: rowNumber,
       input,
       reason,
     }));
-    return c.json({ ...counts, rejects: listed }, 200);
+    const id = formatId('imp', importId);
+    const url = `/v1/suppressions/imports/${id}/rejects`;
+    return c.json({ import_id: id, ...counts, rejects: listed, rejects_url: url }, 200);
   });
   router.openapi(gate(exportFile), async (c) => {
     const pieces = suppressions.exportCsv(given(c.req.valid('query')));
     return streamResponse(c, streams, pieces, {
       'Content-Type': 'text/csv; charset=utf-8',
       'Content-Disposition': 'attachment; filename="suppressions.csv"',
+    });
+  });
+  router.openapi(gate(rejectsFile), async (c) => {
+    const { id } = c.req.valid('param');
+    const pieces = await suppressions.importRejects(requireId('imp', id));
+    if (pieces === null) throw new AppError('not_found', 'no such import');
+    return streamResponse(c, streams, pieces, {
+      'Content-Type': 'text/csv; charset=utf-8',
+      'Content-Disposition': `attachment; filename="rejects-${id}.csv"`,
     });
   });
   return router;

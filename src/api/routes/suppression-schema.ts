@@ -19,10 +19,15 @@ export const SuppressionSchema = z
     scope_value: z.string().openapi({ description: 'Sender domain or stream; empty for `global`' }),
     reason: z.enum(REASONS_BY_STRENGTH),
     origin: z.enum(['recipient', 'operator', 'import', 'system']),
+    class: z.string().nullable().openapi({ description: 'The bounce class that decided' }),
     evidence: z.string().nullable().openapi({ description: 'The reply or note that justifies it' }),
     campaign_id: idOf('cmp').nullable(),
     delivery_id: idOf('dlv').nullable(),
     created_at: instant,
+    created_by: z
+      .string()
+      .nullable()
+      .openapi({ description: 'Who added it by hand: `key_…`, or the command line' }),
     expires_at: instantOrNull,
     released_at: instantOrNull,
     released_by: z.string().nullable(),
@@ -52,7 +57,9 @@ export const AddResult = z
         email: z.string(),
         status: z.enum(['suppressed', 'invalid']),
         reason: z.string().nullable().openapi({ description: 'Why it is invalid' }),
-        suppressions: z.array(SuppressionSchema).openapi({ description: 'All live rows of it' }),
+        suppressions: z
+          .array(SuppressionSchema)
+          .openapi({ description: 'All live rows of it; none when he was erased' }),
       }),
     ),
   })
@@ -81,6 +88,9 @@ export const CheckResult = z
         email: z.string(),
         invalid: z.string().nullable(),
         suppressed: z.boolean(),
+        erased: z
+          .boolean()
+          .openapi({ description: 'Forgotten on request: only a keyed hash blocks the address' }),
         suppressions: z.array(SuppressionSchema),
       }),
     ),
@@ -95,10 +105,12 @@ export function presentSuppression(row: Suppression): z.infer<typeof Suppression
     scope_value: row.scopeValue,
     reason: row.reason,
     origin: row.origin,
+    class: row.class,
     evidence: row.evidence,
     campaign_id: row.campaignId === null ? null : formatId('cmp', row.campaignId),
     delivery_id: row.deliveryId === null ? null : formatId('dlv', row.deliveryId),
     created_at: row.createdAt.toISOString(),
+    created_by: row.createdBy,
     expires_at: iso(row.expiresAt),
     released_at: iso(row.releasedAt),
     released_by: row.releasedBy,

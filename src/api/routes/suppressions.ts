@@ -82,7 +82,8 @@ const release = endpoint(
     path: '/v1/suppressions/{email}',
     tags: ['Suppressions'],
     summary: 'Release an address',
-    description: 'It may be sent to again. The rows stay as history.',
+    description:
+      'It may be sent to again. The rows stay as history. Without a scope, or with `global`, its soft bounces are forgotten too, and an erasure is lifted.',
     request: {
       params: z.object({
         email: z
@@ -97,7 +98,14 @@ const release = endpoint(
     responses: {
       200: {
         description: 'What was released',
-        content: json(z.object({ data: z.array(SuppressionSchema) })),
+        content: json(
+          z.object({
+            data: z.array(SuppressionSchema),
+            erasure_released: z
+              .boolean()
+              .openapi({ description: 'He had been erased; he may be written to again' }),
+          }),
+        ),
       },
     },
   },
@@ -124,7 +132,8 @@ export function suppressionRoutes(gate: Gate, suppressions: Suppressions, clock:
   });
   router.openapi(gate(add), async (c) => {
     const { entries } = c.req.valid('json');
-    return c.json({ data: await addEntries(suppressions, entries, clock()) }, 200);
+    const by = formatId('key', c.var.caller.keyId);
+    return c.json({ data: await addEntries(suppressions, entries, by, clock()) }, 200);
   });
   router.openapi(gate(check), async (c) => {
     const { emails, context } = c.req.valid('json');
@@ -140,13 +149,14 @@ export function suppressionRoutes(gate: Gate, suppressions: Suppressions, clock:
   });
   router.openapi(gate(release), async (c) => {
     const { scope, scope_value: scopeValue } = c.req.valid('query');
-    const rows = await suppressions.release(
+    const released = await suppressions.release(
       c.req.valid('param').email,
       formatId('key', c.var.caller.keyId),
       given({ scope, scopeValue }),
     );
-    if (rows === null) throw new AppError('not_found', 'this address is not suppressed');
-    return c.json({ data: rows.map(presentSuppression) }, 200);
+    if (released === null) throw new AppError('not_found', 'this address is not suppressed');
+    const data = released.suppressions.map(presentSuppression);
+    return c.json({ data, erasure_released: released.erasure }, 200);
   });
   return router;
 }
@@ -154,6 +164,7 @@ export function suppressionRoutes(gate: Gate, suppressions: Suppressions, clock:
 async function addEntries(
   suppressions: Suppressions,
   entries: readonly z.infer<typeof NewSuppression>[],
+  by: string,
   now: Date,
 ): Promise<z.infer<typeof AddResult>['data']> {
   const read = entries.map(({ scope_value: scopeValue, expires_at: expiresAt, ...entry }) => {
@@ -162,7 +173,7 @@ async function addEntries(
   });
   const valid = read.flatMap(({ input, result }) => (result.ok ? [input] : []));
   const live = Map.groupBy(
-    valid.length === 0 ? [] : await suppressions.add(valid),
+    valid.length === 0 ? [] : await suppressions.add(valid, by),
     (row) => row.addressKey,
   );
   return read.map(({ input: { email }, result }) => {

@@ -88,3 +88,19 @@ export async function purgeSoftBounces(db: Db, before: Date): Promise<number> {
     delete from soft_bounces where day < (${before}::timestamptz at time zone 'UTC')::date`;
   return result.count;
 }
+
+export interface SoftBounceDay {
+  kind: SoftKind;
+  /** `2026-03-01`, UTC. */
+  day: string;
+  count: number;
+  class: string;
+  evidence: string | null;
+}
+
+/** Newest first. */
+export async function findSoftBounces(db: Db, addressKey: string): Promise<SoftBounceDay[]> {
+  return await db<SoftBounceDay[]>`
+    select kind, day::text, count, class, evidence from soft_bounces
+    where address_key = ${addressKey} order by soft_bounces.day desc, kind`;
+}

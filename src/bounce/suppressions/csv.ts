@@ -36,6 +36,12 @@ const MAX_RECORD_BYTES = 65_536;
 const FORMULA = /^'*[=+\-@\t\r]/;
 const GUARDED = /^'(?='*[=+\-@\t\r])/;
 
+export const REJECT_HEADER = csvLine(['row', 'input', 'reason']);
+
+export function rejectLine({ rowNumber, input, reason }: Reject): string {
+  return csvLine([String(rowNumber), input, reason]);
+}
+
 export const CSV_HEADER = csvLine([...COLUMNS.keys(), 'origin', 'created_at']);
 
 export function suppressionLine(row: Suppression): string {
@@ -59,12 +65,13 @@ function csvLine(cells: readonly string[]): string {
   return `${quoted.join(',')}\r\n`;
 }
 
-/** Checked rows; what is wrong goes to `onReject`. */
+export type CsvRow = { ok: true; entry: Entry } | { ok: false; reject: Reject };
+
+/** Checked rows, the wrong ones too. */
 export async function* readCsv(
   input: AsyncIterable<Uint8Array>,
   now: Date,
-  onReject: (reject: Reject) => void,
-): AsyncGenerator<Entry> {
+): AsyncGenerator<CsvRow> {
   let fields: (EntryField | null)[] | null = null;
   let rowNumber = 0;
   for await (const record of records(input)) {
@@ -75,11 +82,12 @@ export async function* readCsv(
     rowNumber += 1;
     const entry = toInput(fields, record);
     const result = readEntry(entry, now);
-    if (result.ok) yield result.value;
+    if (result.ok) yield { ok: true, entry: result.value };
     else {
       const column = COLUMN_OF.get(result.field) ?? result.field;
       const reason = `${column} ${result.reason}`;
-      onReject({ rowNumber, input: entry.email.slice(0, 320).toWellFormed(), reason });
+      const shown = entry.email.slice(0, 320).toWellFormed().replaceAll('\0', '\ufffd');
+      yield { ok: false, reject: { rowNumber, input: shown, reason } };
     }
   }
   if (fields === null) throw new AppError('invalid_body', 'the CSV has no header row');

@@ -8,7 +8,8 @@
  *           the row's. A stronger reason with a shorter life changes nothing either: who is blocked
  *           for ever stays so.
  *           Every change writes its event (an import writes one for all its rows) and is told by
- *           NOTIFY in the same transaction.
+ *           NOTIFY in the same transaction. Events name the entry, never the address: so an erased
+ *           address has fewer places to be forgotten in.
  * Locks:    rows are taken in key order. A writer waits for another's uncommitted row of the same key,
  *           behind an import that may be seconds: callers take hot rows (rollups) after this.
  * See:      suppression.ts (the matching rule and the strengths).
@@ -140,10 +141,12 @@ async function insertStronger(
       returning s.*, s.xmax = 0 as is_new
     ), logged as (
       insert into events (kind, campaign_id, delivery_id, data)
-      select 'suppression.added', campaign_id, delivery_id, jsonb_build_object(
-        'suppression', id::text, 'address', address_key, 'scope', scope, 'value', scope_value,
-        'reason', reason, 'origin', origin, 'extended', not is_new)
-      from changed where ${logEach}
+      select 'suppression.added', c.campaign_id, c.delivery_id, jsonb_build_object(
+        'suppression', c.id::text, 'scope', c.scope, 'value', c.scope_value, 'reason', c.reason,
+        'origin', c.origin, 'by', n.created_by, 'extended', not c.is_new)
+      from changed c join ${distinctInput(tx, source)}
+        using (address_key, scope, scope_value)
+      where ${logEach}
     )
     select count(*) filter (where is_new)::int as added,
       count(*) filter (where not is_new)::int as extended
@@ -234,8 +237,8 @@ export async function releaseSuppression(
     ), logged as (
       insert into events (kind, campaign_id, delivery_id, data)
       select 'suppression.released', campaign_id, delivery_id, jsonb_build_object(
-        'suppression', id::text, 'address', address_key, 'scope', scope, 'value', scope_value,
-        'reason', reason, 'by', released_by)
+        'suppression', id::text, 'scope', scope, 'value', scope_value, 'reason', reason,
+        'by', released_by)
       from released
     )
     select ${db(COLUMNS)} from released order by id`;

@@ -229,3 +229,32 @@ export async function takeInactive(
     returning s.address_key, 'inactive' as class, s.evidence,
       case when over.lost then null else s.campaign_id end as campaign_id`;
 }
+
+export interface WatchRow {
+  state: WatchState;
+  since: Date;
+  dueAt: Date;
+  class: string;
+  evidence: string | null;
+}
+
+export async function findWatch(db: Db, addressKey: string): Promise<WatchRow | null> {
+  const [row] = await db<WatchRow[]>`
+    select state, since, due_at, class, evidence from watched_addresses
+    where address_key = ${addressKey}`;
+  return row ?? null;
+}
+
+export interface WatchNotice {
+  kind: 'warning' | 'probe';
+  campaignId: bigint;
+  createdAt: Date;
+}
+
+/** Newest first. */
+export async function findWatchNotices(db: Db, addressKey: string): Promise<WatchNotice[]> {
+  return await db<WatchNotice[]>`
+    select kind, campaign_id, created_at from notices
+    where address_key = ${addressKey} and kind in ('warning', 'probe')
+    order by id desc limit 50`;
+}

@@ -1,8 +1,8 @@
 /**
  * campaigns/audience/copy — checked rows as lines of PostgreSQL's COPY text format. Pure.
  *
- * Columns: row_number, address, address_key, domain, name, variables, input, code, reason. A row has
- * either the first half or the second.
+ * Columns: row_number, address, address_key, domain, name, variables, hashes, input, code, reason. A row
+ * has either the first half or the second.
  */
 import type { CheckedRow } from './row.ts';
 
@@ -19,13 +19,18 @@ const ESCAPES: Record<string, string> = {
   '\v': '\\v',
 };
 
-export function copyLine(rowNumber: number, checked: CheckedRow): string {
+/** `hashes`: of the address, when somebody was erased (bounce/erasure/erased.ts); hex. */
+export function copyLine(
+  rowNumber: number,
+  checked: CheckedRow,
+  hashes: readonly string[] | null,
+): string {
   if (checked.ok) {
     const { address, addressKey, domain, name, variables } = checked.row;
-    return `${rowNumber}\t${field(address)}\t${field(addressKey)}\t${domain}\t${field(name)}\t${field(variables)}\t\\N\t\\N\t\\N\n`;
+    return `${rowNumber}\t${field(address)}\t${field(addressKey)}\t${domain}\t${field(name)}\t${field(variables)}\t${hashes === null ? NULL : `{${hashes.join(',')}}`}\t\\N\t\\N\t\\N\n`;
   }
   const { input, code, reason } = checked.fault;
-  return `${rowNumber}\t\\N\t\\N\t\\N\t\\N\t\\N\t${field(input)}\t${code}\t${field(reason)}\n`;
+  return `${rowNumber}\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\t${field(input)}\t${code}\t${field(reason)}\n`;
 }
 
 function field(value: string | null): string {

@@ -6,6 +6,7 @@
  */
 import type { Writable } from 'node:stream';
 import type { uploadRejects } from '../../../drizzle/schema.ts';
+import { isEmptied } from '../../bounce/erasure/store.ts';
 import { liveFor } from '../../bounce/suppressions/store.ts';
 import type { Db, Tx } from '../../kernel/postgres/connect.ts';
 import type { CampaignState, Stream } from '../campaign.ts';
@@ -35,7 +36,7 @@ export async function createUploadTable(tx: Tx): Promise<void> {
   await tx`
     create temporary table upload_rows (
       row_number integer not null, address text, address_key text, domain text, name text,
-      variables jsonb, input text, code text, reason text
+      variables jsonb, hashes text[], input text, code text, reason text
     ) on commit drop`;
 }
 
@@ -75,7 +76,7 @@ export async function insertRecipients(
     select
       (select count(*)::int from inserted) as accepted,
       (select min(id) from inserted) as first_id,
-      (select count(*)::int from inserted i where exists (
+      (select count(*)::int from inserted i where ${isEmptied(tx, tx`i.address_key`)} or exists (
         select 1 from suppressions s
         where s.address_key = i.address_key and ${liveFor(tx, target)}
       )) as suppressed`;

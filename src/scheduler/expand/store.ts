@@ -4,6 +4,7 @@
  * Promises: each function is one statement; the caller runs a chunk's statements in one transaction
  *           that holds the campaign row's lock, so a chunk happens once, whoever runs it.
  */
+import { isEmptied } from '../../bounce/erasure/store.ts';
 import { liveFor } from '../../bounce/suppressions/store.ts';
 import type { Db, Tx } from '../../kernel/postgres/connect.ts';
 
@@ -75,7 +76,7 @@ export async function expandChunk(tx: Tx, request: ChunkRequest): Promise<ChunkG
     with chunk as materialized (
       select r.id, r.domain, ${firstId}::bigint + row_number() over (order by r.domain, r.id) - 1 as delivery_id,
         (case when ${ended}::text is not null then ${ended}::text
-          when exists (
+          when ${isEmptied(tx, tx`r.address_key`)} or exists (
             select 1 from suppressions s
             where s.address_key = r.address_key and ${liveFor(tx, request)}
           ) then 'suppressed' else 'pending' end)::delivery_state as state
