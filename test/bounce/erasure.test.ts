@@ -159,6 +159,7 @@ test('what is everywhere is nowhere afterwards; the balance closes, and a hash s
     'soft_bounces',
     'suppression_import_rejects',
     'suppressions',
+    'unmatched_replies',
     'upload_rejects',
     'watched_addresses',
   ]);

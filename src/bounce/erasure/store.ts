@@ -17,9 +17,9 @@ export function isEmptied(db: Db, addressKey: postgres.Fragment): postgres.Fragm
 
 /** Whether anybody was erased at all: nobody hashes anything before. */
 export async function hasErasures(db: Db): Promise<boolean> {
-  const [row] = await db<{ any: boolean }[]>`
-    select exists (select 1 from erasures where released_at is null) as any`;
-  return row?.any === true;
+  const [row] = await db<{ found: boolean }[]>`
+    select exists (select 1 from erasures where released_at is null) as found`;
+  return row?.found === true;
 }
 
 export interface LiveErasure {
@@ -207,6 +207,9 @@ export async function deleteByAddress(tx: Tx, addressKey: string): Promise<void>
     with lists as (delete from suppressions where address_key = ${addressKey}),
       counts as (delete from soft_bounces where address_key = ${addressKey}),
       watch as (delete from watched_addresses where address_key = ${addressKey}),
+      unmatched as (
+        update unmatched_replies set sample = ${ERASED_ADDRESS}
+        where position(${addressKey} in lower(sample)) > 0),
       refused as (
         update suppression_import_rejects set input = ${ERASED_ADDRESS}
         where position(${addressKey} in lower(input)) > 0)
