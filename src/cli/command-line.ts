@@ -18,6 +18,7 @@ import { rangeCommand } from './range.ts';
 import { routeCommand } from './route.ts';
 import { serveCommand } from './serve.ts';
 import { sourceCommand } from './source.ts';
+import { suppressionCommand } from './suppression.ts';
 import type { ExitNow } from './signals.ts';
 
 const EX_SOFTWARE = 70;
@@ -32,6 +33,7 @@ export function program(exitNow: ExitNow): Command {
     demoCommand(exitNow),
     rangeCommand(exitNow),
     campaignCommand(),
+    suppressionCommand(),
     routeCommand(),
     sourceCommand(),
     keyCommand(),
