@@ -3,8 +3,8 @@
  *
  * Promises: one load per key at a time, however many ask (single flight). A stale answer is given at
  *           once while a fresh one is loaded behind it, so a hot domain never waits for the DNS; when
- *           that load fails, the stale one goes on for up to a day. At most `maxEntries`; the
- *           longest unused goes first.
+ *           that load fails, the stale one goes on for up to a day (`staleMs`). At most `maxEntries`;
+ *           the longest unused goes first.
  * Fails:    when `load` rejects, so does `get`; nothing is remembered of it.
  */
 export interface Loaded<T> {
@@ -31,13 +31,19 @@ const RETRY_STALE_MS = 30_000;
 
 interface Cache<T> {
   maxEntries: number;
+  staleMs: number;
   nowMs: () => number;
   entries: Map<string, Entry<T>>;
   loading: Map<string, Promise<T>>;
 }
 
-export function createAnswerCache<T>(maxEntries: number, nowMs: () => number): AnswerCache<T> {
-  const cache: Cache<T> = { maxEntries, nowMs, entries: new Map(), loading: new Map() };
+/** `staleMs` 0: everybody waits for a fresh answer. */
+export function createAnswerCache<T>(
+  maxEntries: number,
+  nowMs: () => number,
+  staleMs: number = STALE_MS,
+): AnswerCache<T> {
+  const cache: Cache<T> = { maxEntries, staleMs, nowMs, entries: new Map(), loading: new Map() };
   return {
     get: (key, load) => get(cache, key, load),
     size: () => cache.entries.size,
@@ -78,7 +84,7 @@ function remember<T>(cache: Cache<T>, key: string, loaded: Loaded<T>): T {
     value: loaded.value,
     isFailure: loaded.isFailure,
     freshUntilMs,
-    staleUntilMs: freshUntilMs + STALE_MS,
+    staleUntilMs: freshUntilMs + cache.staleMs,
   });
   if (cache.entries.size > cache.maxEntries) {
     const [oldest] = cache.entries.keys();

@@ -4,9 +4,12 @@
  * Promises: an answer counts only when it comes from the server asked (connected socket, a port of
  *           its own per question), carries our id and repeats our question; anything else is passed
  *           over. CNAMEs are followed, at most 8. At most 256 questions are on the way at one time,
- *           later ones wait their turn; each question ends within its timeouts.
+ *           later ones wait their turn; each question ends within its timeouts. `secure` is true only
+ *           when a server we may believe (on this machine, or `trustAd`) said AD of every step.
  * Fails:    `temporary` for silence, SERVFAIL, REFUSED and nonsense; the next server is asked first.
- * Why:      node:dns gives no TTLs for MX, and cannot ask one server for one question.
+ * Why:      node:dns gives no TTLs for MX, and cannot ask one server for one question. AD is one bit
+ *           in a packet anybody on the way can write (RFC 7672 2.2.1, RFC 6840 5.7), so it counts from
+ *           loopback only. DO goes with it: resolvers older than RFC 6840 say AD to nobody else.
  */
 import { createSocket } from 'node:dgram';
 import { getServers } from 'node:dns';
@@ -22,12 +25,19 @@ export interface DnsServer {
   port: number;
 }
 
-export type DnsType = 'MX' | 'A' | 'AAAA' | 'TXT';
+export type DnsType = 'MX' | 'A' | 'AAAA' | 'TXT' | 'TLSA';
 
 export type DnsAnswer =
-  | { status: 'answer'; records: readonly Answer[]; ttlSeconds: number }
+  /** `owner`: the name at the end of all CNAMEs. `secure`: DNSSEC vouches for it. */
+  | {
+      status: 'answer';
+      records: readonly Answer[];
+      owner: string;
+      ttlSeconds: number;
+      secure: boolean;
+    }
   /** The name exists, but has no such record. */
-  | { status: 'no_data' | 'no_name'; ttlSeconds: number }
+  | { status: 'no_data' | 'no_name'; ttlSeconds: number; secure: boolean }
   | { status: 'temporary'; reason: string };
 
 export interface DnsClient {
@@ -40,6 +50,8 @@ export interface DnsClientOptions {
   timeoutMs?: number;
   /** Questions per lookup, over all servers. */
   attempts?: number;
+  /** Believe AD from servers that are not on this machine too. */
+  trustAd?: boolean;
 }
 
 const MAX_ON_THE_WAY = 256;
@@ -53,6 +65,7 @@ interface Client {
   servers: readonly DnsServer[];
   timeoutMs: number;
   attempts: number;
+  trustAd: boolean;
   onTheWay: number;
   waiting: (() => void)[];
 }
@@ -62,6 +75,7 @@ export function createDnsClient(options: DnsClientOptions): DnsClient {
     servers: options.servers,
     timeoutMs: options.timeoutMs ?? 3_000,
     attempts: options.attempts ?? Math.max(3, options.servers.length),
+    trustAd: options.trustAd ?? false,
     onTheWay: 0,
     waiting: [],
   };
@@ -82,18 +96,23 @@ function parseServer(text: string): DnsServer {
 async function lookup(client: Client, name: string, type: DnsType): Promise<DnsAnswer> {
   let owner = plain(name);
   let ttlSeconds = Infinity;
+  let secure = true;
   for (let hops = 0; hops <= MAX_CNAMES; hops += 1) {
-    const response = await inTurn(client, () => askServers(client, owner, type));
-    if (typeof response === 'string') return { status: 'temporary', reason: response };
+    const told = await inTurn(client, () => askServers(client, owner, type));
+    if (typeof told === 'string') return { status: 'temporary', reason: told };
+    const { response } = told;
+    secure &&= told.secure;
     const end = followAliases(response.answers ?? [], owner);
     const records = (response.answers ?? []).filter(
       (record) => record.type === type && plain(record.name) === end.owner,
     );
     ttlSeconds = Math.min(ttlSeconds, end.ttlSeconds, ...records.map(ttlOf));
-    if (records.length > 0) return { status: 'answer', records, ttlSeconds };
+    if (records.length > 0) {
+      return { status: 'answer', records, owner: end.owner, ttlSeconds, secure };
+    }
     if (isNoName(response) || !end.followed) {
       const status = isNoName(response) ? 'no_name' : 'no_data';
-      return { status, ttlSeconds: Math.min(ttlSeconds, negativeTtl(response)) };
+      return { status, ttlSeconds: Math.min(ttlSeconds, negativeTtl(response)), secure };
     }
     // The server followed the aliases only so far (an authoritative one does).
     owner = end.owner;
@@ -150,20 +169,23 @@ async function inTurn<T>(client: Client, ask: () => Promise<T>): Promise<T> {
   }
 }
 
+interface Told {
+  response: DecodedPacket;
+  secure: boolean;
+}
+
 /** The response, or why there is none. */
-async function askServers(
-  client: Client,
-  name: string,
-  type: DnsType,
-): Promise<DecodedPacket | string> {
+async function askServers(client: Client, name: string, type: DnsType): Promise<Told | string> {
   let reason = 'no DNS server is configured';
   for (let attempt = 0; attempt < client.attempts; attempt += 1) {
     const server = client.servers[attempt % client.servers.length];
     if (server === undefined) break;
-    const answer = await ask(server, name, type, client.timeoutMs);
+    const trusted = client.trustAd || isLoopback(server.host);
+    const answer = await ask(server, { name, type, dnssec: trusted }, client.timeoutMs);
     if (typeof answer === 'string') reason = answer;
-    else if (rcodeOf(answer) === 'NOERROR' || isNoName(answer)) return answer;
-    else reason = `${server.host} said ${rcodeOf(answer)}`;
+    else if (rcodeOf(answer) === 'NOERROR' || isNoName(answer)) {
+      return { response: answer, secure: trusted && answer.flag_ad };
+    } else reason = `${server.host} said ${rcodeOf(answer)}`;
   }
   return reason;
 }
@@ -177,16 +199,27 @@ function isNoName(response: DecodedPacket): boolean {
   return rcodeOf(response) === 'NXDOMAIN';
 }
 
+function isLoopback(host: string): boolean {
+  return /^127(?:\.\d{1,3}){3}$/.test(host) || host === '::1';
+}
+
+interface AskedFor {
+  name: string;
+  type: DnsType;
+  /** AD and DO are wanted. */
+  dnssec: boolean;
+}
+
 async function ask(
   server: DnsServer,
-  name: string,
-  type: DnsType,
+  asked: AskedFor,
   timeoutMs: number,
 ): Promise<DecodedPacket | string> {
+  const { name, type } = asked;
   let query: Buffer;
   const id = randomInt(65_536);
   try {
-    query = encodeQuery(id, name, type);
+    query = encodeQuery(id, asked);
   } catch (error) {
     return `${name} cannot be asked for: ${messageOf(error)}`;
   }
@@ -196,11 +229,11 @@ async function ask(
   return askTcp(server, query, matches, timeoutMs);
 }
 
-function encodeQuery(id: number, name: string, type: DnsType): Buffer {
+function encodeQuery(id: number, { name, type, dnssec }: AskedFor): Buffer {
   return packet.encode({
     type: 'query',
     id,
-    flags: packet.RECURSION_DESIRED,
+    flags: packet.RECURSION_DESIRED | (dnssec ? packet.AUTHENTIC_DATA : 0),
     questions: [{ type, name }],
     additionals: [
       {
@@ -209,8 +242,8 @@ function encodeQuery(id: number, name: string, type: DnsType): Buffer {
         udpPayloadSize: UDP_PAYLOAD_BYTES,
         extendedRcode: 0,
         ednsVersion: 0,
-        flags: 0,
-        flag_do: false,
+        flags: dnssec ? packet.DNSSEC_OK : 0,
+        flag_do: dnssec,
         options: [],
       },
     ],
