@@ -8,15 +8,13 @@
  *           Nagle off). A block of a big message is handed to the kernel before the next is taken.
  *           `ended` is told once, with the socket closed, and nothing after it.
  * Fails:    never throws; whatever the socket does becomes an event of the session.
- * Why:      opportunistic TLS does not verify the certificate (RFC 7435, RFC 3207 4.1): most MX hosts
+ * Why:      opportunistic TLS does not mind the certificate (RFC 7435, RFC 3207 4.1): most MX hosts
  *           have one nobody can verify, and the alternative is not a safer connection but clear text.
  *           For the same reason it takes old TLS versions and ciphers. Mode `required` keeps out who
  *           only listens; mode `verified` also who stands in the middle.
+ * See:      tls/client.ts.
  */
-import { isIP } from 'node:net';
 import type { Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
-import type { SecureContext } from 'node:tls';
 import type { Capabilities } from './capabilities.ts';
 import { openEgress } from './egress.ts';
 import type { RecipientOutcome } from './outcome.ts';
@@ -32,6 +30,10 @@ import type {
   Work,
 } from './session.ts';
 import type { Source } from './source.ts';
+import { startTls } from './tls/client.ts';
+import type { TlsStart } from './tls/client.ts';
+import { tlsProblem } from './tls/problem.ts';
+import type { Secured, TlsProblem } from './tls/problem.ts';
 import type { TransactionRecipient } from './transaction.ts';
 import type { Endpoint, SocketPath } from './transport.ts';
 
@@ -42,12 +44,13 @@ export interface ConnectionOptions {
   source: Source | null;
   connectTimeoutMs: number;
   session: SessionOptions;
-  secureContext: SecureContext;
+  tls: TlsStart;
   nowMs: () => number;
 }
 
 export interface ConnectionListener {
-  ready(capabilities: Capabilities): void;
+  /** `tls` null: in clear. */
+  ready(capabilities: Capabilities, tls: Secured | null): void;
   outcome(work: Work, outcome: RecipientOutcome): void;
   returned(work: Work, recipients: readonly TransactionRecipient[], attempts: number): void;
   done(work: Work, dotReplyMs: number | null): void;
@@ -61,12 +64,15 @@ export interface Connection {
   demand(): Demand;
   /** QUIT when nothing is under way. */
   quit(): void;
+  /** Of our side; null before TCP was up. */
+  localAddress(): string | null;
 }
 
 interface State {
   options: ConnectionOptions;
   listener: ConnectionListener;
   socket: Socket;
+  localAddress: string | null;
   /** null until TCP is up. */
   session: Session | null;
   events: SessionEvent[];
@@ -88,6 +94,7 @@ export function openConnection(
     options,
     listener,
     socket,
+    localAddress: null,
     session: null,
     events: [],
     running: false,
@@ -103,6 +110,7 @@ export function openConnection(
       if (state.session === null) failConnect(state, 'aborted');
       else feed(state, { type: 'quit' });
     },
+    localAddress: () => state.localAddress,
   };
 }
 
@@ -116,6 +124,7 @@ function listen(state: State, socket: Socket): void {
 function onConnect(state: State, rest: Buffer): void {
   if (state.ended) return;
   listen(state, state.socket);
+  state.localAddress = state.socket.localAddress ?? null;
   stopTimer(state);
   const { session, nowMs } = state.options;
   state.session =
@@ -168,10 +177,10 @@ function perform(state: State, action: SessionAction): void {
       write(state, action.parts, action.drain);
       return;
     case 'start_tls':
-      startTls(state);
+      beginTls(state);
       return;
     case 'ready':
-      listener.ready(action.capabilities);
+      listener.ready(action.capabilities, action.tls);
       return;
     case 'outcome':
       listener.outcome(action.work, action.outcome);
@@ -207,26 +216,24 @@ function onDrained(state: State, error: Error | null | undefined): void {
   if (error === null || error === undefined) feed(state, { type: 'drained' });
 }
 
-function startTls(state: State): void {
+function beginTls(state: State): void {
   const clear = state.socket;
   clear.removeAllListeners();
   clear.on('error', () => undefined); // The TLS socket tells it.
-  const { mxHost, tls } = state.options.session;
-  const secure = connectTls({
-    socket: clear,
-    secureContext: state.options.secureContext,
-    rejectUnauthorized: tls === 'verified',
-    // The name the certificate must be for.
-    ...(mxHost === null ? {} : { host: mxHost }),
-    ...(mxHost !== null && isIP(mxHost) === 0 ? { servername: mxHost } : {}),
+  let up = false;
+  state.socket = startTls(clear, state.options.tls, (secured) => {
+    up = true;
+    feed(state, { type: 'tls', secured });
   });
-  state.socket = secure;
-  listen(state, secure);
-  secure.once('secureConnect', () => {
-    const { standardName } = secure.getCipher();
-    const description = `${secure.getProtocol() ?? 'TLS'} ${standardName}`;
-    feed(state, { type: 'tls', description });
+  state.socket.on('error', (error) => {
+    if (!up) feed(state, { type: 'tls_failed', problem: handshakeProblem(error) });
   });
+  listen(state, state.socket);
+}
+
+function handshakeProblem(error: Error): TlsProblem {
+  const code = 'code' in error ? String(error.code) : error.message;
+  return tlsProblem('validation-failure', `the TLS handshake failed: ${code}`);
 }
 
 /**

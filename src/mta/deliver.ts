@@ -14,70 +14,37 @@
  *           recipients/s. 2,000 sessions to receivers that take 10 s: 197 messages/s in 250 MB.
  * See:      routes.ts (where mail goes), site.ts (connections), session.ts (the conversation).
  */
-import { createSecureContext } from 'node:tls';
-import type { Clock, Random } from '../kernel/clock.ts';
-import type { Logger } from '../kernel/log.ts';
 import type { Dialer } from './dial.ts';
-import { createDnsClient, systemServers } from './dns.ts';
-import type { DnsServer } from './dns.ts';
+import { createDialer } from './dialer.ts';
+import type { DialerOptions } from './dialer.ts';
 import { explain } from './explain.ts';
 import type { Explanation } from './explain.ts';
-import { createHostMemory } from './host-memory.ts';
-import type { HostMemoryOptions } from './host-memory.ts';
 import { createLeg } from './leg.ts';
 import { deliverLocally } from './local.ts';
 import type { LocalDeps } from './local.ts';
 import { createMaildirs } from './maildir.ts';
 import { nameOfSite, NOWHERE } from './places.ts';
 import type { Destination } from './places.ts';
-import { isOurs } from './own-address.ts';
 import { createPool } from './pool.ts';
 import { createRequest, failRequest } from './request.ts';
 import type { RequestState } from './request.ts';
-import { createResolver } from './resolver.ts';
-import { createRotation } from './rotation.ts';
-import type { RotationOptions } from './rotation.ts';
 import type { FoundRoute, Routes } from './routes.ts';
 import { createSite, describeSite } from './site-state.ts';
 import type { Site, SiteDeps, SiteIdentity, SiteSnapshot } from './site-state.ts';
 import { addRequest, closeIdle } from './site.ts';
-import type { TlsMode } from './session.ts';
-import { createPools, DEFAULT_POOL } from './source.ts';
-import type { SourcePools } from './source.ts';
-import { DEFAULT_TIMEOUTS } from './timeouts.ts';
-import type { Timeouts } from './timeouts.ts';
+import { DEFAULT_POOL } from './source.ts';
 import type { DeliveryRequest, Mta, SiteFailure } from './transaction.ts';
 import { isLocal } from './transport.ts';
-import type { Endpoint, LocalTransport } from './transport.ts';
+import type { LocalTransport } from './transport.ts';
 
-export interface MtaOptions {
-  heloName: string;
-  /** Unset: the system's servers. */
-  dnsServer?: DnsServer;
+export interface MtaOptions extends DialerOptions {
   /** Asked for every request, so a new route takes effect at once. */
   routes: Routes;
-  /** MX hosts may have loopback and private addresses. */
-  allowPrivateMx?: boolean;
-  /** Addresses to send from; unset: the system chooses. */
-  pools?: SourcePools;
-  rotation?: RotationOptions;
-  /** Where we listen ourselves: mail for such a place would come back. */
-  ownListeners?: () => readonly Endpoint[];
-  /** Port of MX hosts. */
-  smtpPort?: number;
   maxConnections: number;
   maxConnectionsPerSite: number;
   maxMessagesPerConnection: number;
-  connectTimeoutMs: number;
   maxConnectionAgeMs?: number;
   idleMs?: number;
-  timeouts?: Partial<Timeouts>;
-  /** `ca`: trusted for mode `verified`, instead of the system's authorities. */
-  tls?: { mode: TlsMode; ca?: string | readonly string[] };
-  memory?: HostMemoryOptions;
-  now: Clock;
-  random: Random;
-  log?: Logger;
 }
 
 const MAX_AGE_MS = 300_000;
@@ -98,11 +65,14 @@ export interface MtaEngine extends Mta {
   sites(): SiteSnapshot[];
   /** Where mail for a domain would go now; `pool` is its sender's. */
   explain(domain: string, pool?: string | null): Promise<Explanation>;
+  /** Fetches MTA-STS policies again that are older than a day. */
+  refreshPolicies(): Promise<void>;
 }
 
 export function createMta(options: MtaOptions): MtaEngine {
   const nowMs = (): number => options.now().getTime();
   const pool = createPool(options.maxConnections);
+  const { dialer, sts } = createDialer(options);
   const state: State = {
     sites: new Map(),
     closing: null,
@@ -114,7 +84,7 @@ export function createMta(options: MtaOptions): MtaEngine {
       log: options.log ?? null,
     },
     deps: {
-      dialer: createDialer(options, nowMs),
+      dialer,
       pool,
       limits: {
         maxConnections: options.maxConnectionsPerSite,
@@ -134,54 +104,11 @@ export function createMta(options: MtaOptions): MtaEngine {
     openConnections: () => pool.open(),
     close: () => close(state),
     sites: () => [...state.sites.values()].map(describeSite),
+    refreshPolicies: async () => sts?.refresh(),
     explain(domain, pool = null) {
       const route = options.routes.find(domain);
       return explain(state.deps, domain, route, choosePool(state.deps.dialer, route, pool));
     },
-  };
-}
-
-function createDialer(options: MtaOptions, nowMs: () => number): Dialer {
-  const { dnsServer, random, heloName, connectTimeoutMs, now, log } = options;
-  const pools = options.pools ?? createPools(new Map());
-  const ownNames = (): string[] => [heloName.toLowerCase(), ...pools.heloNames()];
-  const servers = dnsServer === undefined ? systemServers() : [dnsServer];
-  return {
-    resolver: createResolver({
-      dns: createDnsClient({ servers }),
-      smtpPort: options.smtpPort ?? 25,
-      ownNames,
-      allowPrivate: options.allowPrivateMx ?? false,
-      nowMs,
-      random,
-      ...(log === undefined ? {} : { log }),
-    }),
-    isOurs: (host, port) => isOurs(options.ownListeners?.() ?? [], host, port),
-    memory: createHostMemory(options.memory),
-    pools,
-    rotation: createRotation(options.rotation),
-    log: log ?? null,
-    heloName,
-    ownNames,
-    tls: options.tls?.mode ?? 'opportunistic',
-    timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
-    connectTimeoutMs,
-    secureContexts: createSecureContexts(options.tls?.ca),
-    now,
-    nowMs,
-  };
-}
-
-function createSecureContexts(ca?: string | readonly string[]): Dialer['secureContexts'] {
-  const trust = ca === undefined ? {} : { ca: [ca].flat() };
-  return {
-    // Old versions and ciphers too: the other choice is clear text (RFC 7435).
-    lenient: createSecureContext({
-      ...trust,
-      minVersion: 'TLSv1',
-      ciphers: 'DEFAULT@SECLEVEL=0',
-    }),
-    strict: createSecureContext(trust),
   };
 }
 

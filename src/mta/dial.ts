@@ -14,20 +14,19 @@
  */
 import type { Clock } from '../kernel/clock.ts';
 import type { Logger } from '../kernel/log.ts';
-import { attempt } from './attempt.ts';
+import { attempt, demandFor } from './attempt.ts';
 import type { Attempter, LiveListener, Opened } from './attempt.ts';
 import { dnsEnd, findPlaces, memoryKey, nameOfSite, NOWHERE } from './places.ts';
-import type { Destination, Place, Reachable } from './places.ts';
-import type { Resolver } from './resolver.ts';
+import type { Destination, Finder, Place, Reachable } from './places.ts';
 import type { Rotation } from './rotation.ts';
 import type { SessionEnd } from './session.ts';
 import { resultOf } from './session-state.ts';
 import { canReach, describeSource } from './source.ts';
 import type { Source, SourcePools } from './source.ts';
+import type { HostRefusal } from './tls/policies.ts';
 import type { SiteFailure } from './transaction.ts';
 
-export interface Dialer extends Attempter {
-  resolver: Resolver;
+export interface Dialer extends Attempter, Finder {
   pools: SourcePools;
   rotation: Rotation;
   /** Whether we listen there ourselves. */
@@ -113,8 +112,9 @@ async function dialFrom(
   const failures: Failure[] = [];
   const { memory, nowMs } = dialer;
   let tried = 0;
-  for await (const step of findPlaces(dialer.resolver, destination)) {
+  for await (const step of findPlaces(dialer, destination)) {
     if ('end' in step) {
+      if (step.refusal !== undefined) reportRefusal(dialer, step.place, step.refusal);
       failures.push(step);
       continue;
     }
@@ -124,12 +124,14 @@ async function dialFrom(
       failures.push({ place, end: dnsEnd('loops_to_self') });
       break;
     }
-    const key = memoryKey(destination, place);
+    const demand = demandFor(dialer, destination, step);
+    const key = memoryKey(destination, place, demand);
     const used = isLive(place);
     const known = used ? null : memory.failure(key, nowMs());
     if (known === null && tried >= maxTried) break;
     if (known === null) tried += 1;
-    const end = known ?? (await attempt(dialer, destination, { ...step, place }, source, live));
+    const aim = { destination, reachable: { ...step, place }, source, demand };
+    const end = known ?? (await attempt(dialer, aim, live));
     if ('connection' in end) return end;
     failures.push({ place, end });
     if (!used && known === null) memory.rememberFailure(key, end, nowMs());
@@ -137,6 +139,12 @@ async function dialFrom(
     if (end.failure === 'loops_to_self' || end.failure === 'source_failed') break;
   }
   return failures;
+}
+
+/** Nobody was spoken to, and still it is a session that failed for TLS. */
+function reportRefusal(dialer: Dialer, { mxHost }: Place, refusal: HostRefusal): void {
+  const { facts: policy, problem } = refusal;
+  dialer.reportTls({ policy, mxHost, receivingIp: null, sendingIp: null, problem });
 }
 
 function isOurs(dialer: Dialer, { to }: Reachable): boolean {

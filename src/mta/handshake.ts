@@ -19,6 +19,10 @@ import { createReplyParser } from './reply.ts';
 import type { Reply } from './reply.ts';
 import { act, expect, write } from './session-state.ts';
 import type { SessionEnd, SessionState } from './session-state.ts';
+import { tlsProblem } from './tls/problem.ts';
+import type { Secured } from './tls/problem.ts';
+
+const NOT_OFFERED = tlsProblem('starttls-not-supported', 'STARTTLS is not offered, or refused');
 
 /** Answers with the reason to end the session, or null to go on. */
 export function onHandshakeReply(
@@ -47,8 +51,9 @@ export function onHandshakeReply(
     case 'starttls':
       if (reply.code === 421) return { stage: 'starttls', reply, failure: null };
       if (positive) beginTls(state);
-      else if (demandsTls(state)) return { stage: 'starttls', reply, failure: null };
-      else return goOn(state);
+      else if (demandsTls(state)) {
+        return { stage: 'starttls', reply, failure: null, tlsProblem: NOT_OFFERED };
+      } else return goOn(state);
       return null;
     case 'auth':
       return onAuthReply(state, reply);
@@ -59,16 +64,22 @@ export function onConnected(state: SessionState): void {
   if (state.options.implicitTls) act(state, { type: 'start_tls' });
 }
 
-/** The TLS handshake is done; `description` is its version and cipher. */
-export function onTls(state: SessionState, description: string): void {
-  state.tls = description;
+/** The TLS handshake is done. Answers with the reason to end the session, or null to go on. */
+export function onTls(state: SessionState, secured: Secured): SessionEnd | null {
+  const { problem } = secured;
+  state.tls = secured;
   state.capabilities = NO_CAPABILITIES;
+  if (problem !== null && state.options.tls === 'verified') {
+    const failure = 'certificate_unverified';
+    return { stage: 'starttls', reply: null, failure, tlsProblem: problem };
+  }
   if (!state.options.implicitTls) {
     greet(state, 'EHLO');
-    return;
+    return null;
   }
   state.phase = 'greeting';
   expect(state, { kind: 'greeting' });
+  return null;
 }
 
 function greet(state: SessionState, verb: 'EHLO' | 'HELO'): void {
@@ -101,7 +112,7 @@ function demandsTls(state: SessionState): boolean {
 function goOn(state: SessionState): SessionEnd | null {
   const { login, tls } = state.options;
   if (demandsTls(state) && state.tls === null) {
-    return { stage: 'starttls', reply: null, failure: 'tls_failed' };
+    return { stage: 'starttls', reply: null, failure: 'tls_failed', tlsProblem: NOT_OFFERED };
   }
   if (state.options.requireTls && !state.capabilities.requireTls) {
     return { stage: 'ehlo', reply: null, failure: 'requiretls_unsupported' };
@@ -147,5 +158,5 @@ function beginTls(state: SessionState): void {
 
 function open(state: SessionState): void {
   state.phase = 'open';
-  act(state, { type: 'ready', capabilities: state.capabilities });
+  act(state, { type: 'ready', capabilities: state.capabilities, tls: state.tls });
 }

@@ -10,6 +10,7 @@
  *           5xx is the recipient's fault is bounce/classify's business, not ours.
  */
 import type { Reply } from './reply.ts';
+import type { TlsProblem } from './tls/problem.ts';
 
 /** Where the attempt ended, in the order of the conversation. */
 export const STAGES = [
@@ -42,6 +43,9 @@ export type LocalFailure =
   | 'reply_timeout'
   | 'protocol_error'
   | 'tls_failed'
+  | 'certificate_unverified'
+  | 'sts_mx_mismatch'
+  | 'encryption_needed'
   | 'auth_failed'
   | 'requiretls_unsupported'
   | 'too_large'
@@ -62,6 +66,10 @@ export interface SessionFacts {
   sourceAddress: string | null;
   /** `TLSv1.3 TLS_AES_256_GCM_SHA384`, or null in clear. */
   tls: string | null;
+  /** Whether the host's certificate verified, demanded or not. Absent: in clear. */
+  tlsVerified?: boolean;
+  /** The policy of the domain that the attempt was under. Absent: none. */
+  tlsPolicy?: 'sts' | 'dane';
 }
 
 export interface RecipientOutcome extends SessionFacts {
@@ -72,6 +80,8 @@ export interface RecipientOutcome extends SessionFacts {
   reply: Reply | null;
   /** Set when the decision is our own observation. */
   failure: LocalFailure | null;
+  /** What was wrong with TLS, where that decided. */
+  tlsProblem?: TlsProblem;
   startedAt: Date;
   /** From the first byte of the transaction to the decision. */
   durationMs: number;

@@ -83,7 +83,7 @@ function onEvent(state: State, event: SessionEvent): void {
   switch (event.type) {
     case 'connected':
       state.phase = 'open';
-      state.actions.push({ type: 'ready', capabilities: NO_CAPABILITIES });
+      state.actions.push({ type: 'ready', capabilities: NO_CAPABILITIES, tls: null });
       break;
     case 'work':
       onWork(state, event.work);

@@ -31,10 +31,16 @@ export interface MailHost {
   preference: number;
 }
 
-export type Route = { ok: true; hosts: readonly MailHost[] } | { ok: false; failure: LocalFailure };
-/** IPv4 first: its reputation and PTR are what receivers judge most senders by. */
+/** `secure`: DNSSEC vouches for it (dns.ts says whose word counts). */
+export type Route =
+  { ok: true; hosts: readonly MailHost[]; secure: boolean } | { ok: false; failure: LocalFailure };
+/**
+ * IPv4 first: its reputation and PTR are what receivers judge most senders by. `owner`: the name at
+ * the end of the host's aliases.
+ */
 export type Addresses =
-  { ok: true; addresses: readonly string[] } | { ok: false; failure: LocalFailure };
+  | { ok: true; addresses: readonly string[]; owner: string; secure: boolean }
+  | { ok: false; failure: LocalFailure };
 
 export interface Resolver {
   route(domain: string): Promise<Route>;
@@ -98,7 +104,7 @@ async function findRoute(state: State, domain: string): Promise<Route> {
   const { random } = state.options;
   const hosts = route.hosts.map((host) => ({ host, among: random() }));
   hosts.sort((a, b) => a.host.preference - b.host.preference || a.among - b.among);
-  return { ok: true, hosts: hosts.map(({ host }) => host) };
+  return { ...route, hosts: hosts.map(({ host }) => host) };
 }
 
 /** A DNS server that denies nearly every name is broken; its word must not bounce a whole list. */
@@ -130,7 +136,7 @@ async function loadRoute(state: State, domain: string): Promise<Loaded<Route>> {
     case 'no_name':
       return failed('no_such_domain', negativeMs(answer.ttlSeconds));
     case 'no_data':
-      return implicitRoute(state, domain, negativeMs(answer.ttlSeconds));
+      return implicitRoute(state, domain, answer);
     case 'answer':
       return explicitRoute(state, answer);
   }
@@ -143,13 +149,19 @@ function failed<T>(
   return { value: { ok: false, failure }, ttlMs, isFailure: failure === 'dns_temporary' };
 }
 
-async function implicitRoute(state: State, domain: string, ttlMs: number): Promise<Loaded<Route>> {
+async function implicitRoute(
+  state: State,
+  domain: string,
+  noMx: { ttlSeconds: number; secure: boolean },
+): Promise<Loaded<Route>> {
+  const ttlMs = negativeMs(noMx.ttlSeconds);
   const found = await findAddresses(state, domain);
   if (!found.ok) {
     return failed(found.failure, found.failure === 'dns_temporary' ? FAILURE_TTL_MS : ttlMs);
   }
   const host = { name: domain, port: state.options.smtpPort, preference: 0 };
-  return { value: { ok: true, hosts: [host] }, ttlMs, isFailure: false };
+  const value = { ok: true, hosts: [host], secure: noMx.secure } as const;
+  return { value, ttlMs, isFailure: false };
 }
 
 function explicitRoute(
@@ -172,7 +184,8 @@ function explicitRoute(
   const others = hosts.filter(({ preference }) => preference < limit);
   if (others.length === 0) return failed('loops_to_self', ttlMs);
   others.sort((a, b) => a.preference - b.preference);
-  return { value: { ok: true, hosts: others.slice(0, MAX_HOSTS) }, ttlMs, isFailure: false };
+  const value = { ok: true, hosts: others.slice(0, MAX_HOSTS), secure: answer.secure } as const;
+  return { value, ttlMs, isFailure: false };
 }
 
 async function findAddresses(state: State, host: string): Promise<Addresses> {
@@ -195,8 +208,16 @@ async function loadAddresses(
   if (all.length > 0) {
     const ttlMs = positiveMs(Math.min(...found.map(({ ttlSeconds }) => ttlSeconds)));
     if (addresses.length === 0) return failed('private_address', ttlMs);
-    const value = { ok: true, addresses: addresses.slice(0, MAX_ADDRESSES) } as const;
-    return { value, ttlMs, isFailure: false };
+    return {
+      value: {
+        ok: true,
+        addresses: addresses.slice(0, MAX_ADDRESSES),
+        owner: found[0]?.owner ?? host,
+        secure: found.every((answer) => answer.secure),
+      },
+      ttlMs,
+      isFailure: false,
+    };
   }
   const none = answers.filter(({ status }) => status === 'no_data' || status === 'no_name');
   if (none.length < answers.length) return failed('dns_temporary', FAILURE_TTL_MS);
@@ -204,7 +225,7 @@ async function loadAddresses(
 }
 
 async function findSystemAddresses(state: State, host: string): Promise<Addresses> {
-  if (isIP(host) !== 0) return { ok: true, addresses: [host] };
+  if (isIP(host) !== 0) return bySystem(host, [host]);
   return state.systemHosts.get(host, () => loadSystemAddresses(host));
 }
 
@@ -213,11 +234,15 @@ async function loadSystemAddresses(host: string): Promise<Loaded<Addresses>> {
   try {
     const found = await systemLookup(host, { all: true, order: 'ipv4first' });
     const addresses = found.map(({ address }) => address).slice(0, MAX_ADDRESSES);
-    return { value: { ok: true, addresses }, ttlMs: MINUTE_MS, isFailure: false };
+    return { value: bySystem(host, addresses), ttlMs: MINUTE_MS, isFailure: false };
   } catch {
     // Whatever it was, the operator's route is meant: the mail waits until it works.
     return failed('dns_temporary', FAILURE_TTL_MS);
   }
+}
+
+function bySystem(owner: string, addresses: readonly string[]): Addresses {
+  return { ok: true, addresses, owner, secure: false };
 }
 
 function positiveMs(ttlSeconds: number): number {

@@ -16,6 +16,8 @@ import type { LocalFailure, RecipientOutcome, Result, SessionFacts, Stage } from
 import { createReplyParser } from './reply.ts';
 import type { Reply, ReplyParser } from './reply.ts';
 import type { Timeouts } from './timeouts.ts';
+import type { TlsPolicyName } from './tls/policies.ts';
+import type { Secured, TlsProblem } from './tls/problem.ts';
 import type { Transaction, TransactionRecipient } from './transaction.ts';
 import type { Login } from './transport.ts';
 
@@ -46,6 +48,8 @@ export interface SessionOptions {
   login: Login | null;
   /** REQUIRETLS (RFC 8689): the session is of use only when it is offered. */
   requireTls: boolean;
+  /** Goes into the facts of the attempt. */
+  tlsPolicy: TlsPolicyName;
   timeouts: Timeouts;
   mxHost: string | null;
   mxAddress: string | null;
@@ -57,6 +61,7 @@ export interface SessionEnd {
   stage: Stage;
   reply: Reply | null;
   failure: LocalFailure | null;
+  tlsProblem?: TlsProblem;
 }
 
 export type SessionAction =
@@ -64,7 +69,7 @@ export type SessionAction =
   | { type: 'write'; parts: readonly (string | Uint8Array)[]; drain: boolean }
   | { type: 'start_tls' }
   /** The session is open: it takes transactions. */
-  | { type: 'ready'; capabilities: Capabilities }
+  | { type: 'ready'; capabilities: Capabilities; tls: Secured | null }
   | { type: 'outcome'; work: Work; outcome: RecipientOutcome }
   /** These recipients of `work` have no outcome: send them again. */
   | { type: 'returned'; work: Work; recipients: readonly TransactionRecipient[]; attempts: number }
@@ -143,7 +148,7 @@ export interface SessionState {
   phase: Phase;
   parser: ReplyParser;
   capabilities: Capabilities;
-  tls: string | null;
+  tls: Secured | null;
   /** Once AUTH is written; `turn` counts the 334s. */
   auth: { exchange: AuthExchange; turn: number } | null;
   expected: Expectation[];
@@ -219,14 +224,27 @@ export function act(state: SessionState, action: SessionAction): void {
 }
 
 export function factsOf(state: SessionState): SessionFacts {
-  const { mxHost, mxAddress, sourceAddress } = state.options;
-  return { mxHost, mxAddress, sourceAddress, tls: state.tls };
+  const { mxHost, mxAddress, sourceAddress, tlsPolicy } = state.options;
+  const place = { mxHost, mxAddress, sourceAddress };
+  return { ...place, ...tlsFacts(state.tls, tlsPolicy) };
+}
+
+export function tlsFacts(
+  tls: Secured | null,
+  policy: TlsPolicyName,
+): Pick<SessionFacts, 'tls' | 'tlsVerified' | 'tlsPolicy'> {
+  return {
+    tls: tls?.description ?? null,
+    ...(tls === null ? {} : { tlsVerified: tls.problem === null }),
+    ...(policy === 'none' ? {} : { tlsPolicy: policy }),
+  };
 }
 
 export interface Decision {
   stage: Stage;
   reply: Reply | null;
   failure: LocalFailure | null;
+  tlsProblem?: TlsProblem;
   result?: Result;
 }
 
@@ -250,6 +268,7 @@ export function decide(
       stage,
       reply,
       failure,
+      ...(decision.tlsProblem === undefined ? {} : { tlsProblem: decision.tlsProblem }),
       startedAt: new Date(envelope.startedAtMs),
       durationMs: Math.max(0, state.nowMs - envelope.startedAtMs),
     },

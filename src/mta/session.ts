@@ -30,6 +30,8 @@ import type {
   Work,
 } from './session-state.ts';
 import type { Timeouts } from './timeouts.ts';
+import { tlsProblem } from './tls/problem.ts';
+import type { Secured, TlsProblem } from './tls/problem.ts';
 
 export type { SessionAction, SessionEnd, SessionOptions, TlsMode, Work } from './session-state.ts';
 
@@ -38,8 +40,8 @@ export type SessionEvent =
   | { type: 'connected' }
   | { type: 'bytes'; bytes: Uint8Array }
   /** TLS is up. */
-  | { type: 'tls'; description: string }
-  | { type: 'tls_failed' }
+  | { type: 'tls'; secured: Secured }
+  | { type: 'tls_failed'; problem: TlsProblem }
   /** Only when `demand()` asks for one. `maxRecipients`: what other sessions learned. */
   | { type: 'work'; work: Work; maxRecipients: number | null }
   | { type: 'marked'; work: Work; durable: boolean }
@@ -115,10 +117,10 @@ function onEvent(state: SessionState, event: SessionEvent): void {
       onBytes(state, event.bytes);
       return;
     case 'tls':
-      onTls(state, event.description);
+      endFor(state, onTls(state, event.secured));
       return;
     case 'tls_failed':
-      end(state, { stage: 'starttls', reply: null, failure: 'tls_failed' });
+      end(state, tlsEnd(event.problem));
       return;
     case 'work':
       onWork(state, event.work, event.maxRecipients);
@@ -153,7 +155,7 @@ function onBytes(state: SessionState, bytes: Uint8Array): void {
     // Whatever follows the go-ahead for TLS in clear was put there by somebody in the middle.
     const more = index < events.length - 1 || parser.isMidReply();
     if (state.phase === 'tls' && more) {
-      end(state, { stage: 'starttls', reply: null, failure: 'tls_failed' });
+      end(state, tlsEnd(tlsProblem('validation-failure', 'text in clear after the go-ahead')));
       return;
     }
   }
@@ -224,7 +226,7 @@ function onWork(state: SessionState, work: Work, maxRecipients: number | null): 
 
 function onTimeout(state: SessionState): void {
   if (state.phase === 'quitting') end(state, null);
-  else if (state.phase === 'tls') endHere(state, 'tls_failed');
+  else if (state.phase === 'tls') end(state, tlsEnd(TOO_SLOW));
   else if (state.expected.length > 0 || state.awaitingDrain) endHere(state, 'reply_timeout');
   else if (state.current !== null) endHere(state, 'aborted');
 }
@@ -234,8 +236,15 @@ function onClosed(state: SessionState): void {
   if (state.phase === 'quitting') end(state, null);
   // TLS 1.3 lets a receiver refuse after our side is done: that too is broken TLS.
   else if (state.phase === 'tls' || handshaken) {
-    end(state, { stage: 'starttls', reply: null, failure: 'tls_failed' });
+    end(state, tlsEnd(HUNG_UP));
   } else endHere(state, 'connection_lost');
+}
+
+const TOO_SLOW = tlsProblem('validation-failure', 'the TLS handshake took too long');
+const HUNG_UP = tlsProblem('validation-failure', 'the host hung up in the TLS handshake');
+
+function tlsEnd(problem: TlsProblem): SessionEnd {
+  return { stage: 'starttls', reply: null, failure: 'tls_failed', tlsProblem: problem };
 }
 
 function endHere(state: SessionState, failure: LocalFailure): void {

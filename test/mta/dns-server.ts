@@ -5,12 +5,16 @@ import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import packet from 'dns-packet';
-import type { Answer, RecordType } from 'dns-packet';
+import type { Answer, DecodedPacket, RecordType } from 'dns-packet';
 
 export interface Zone {
   /** `MX x.test` -> records; a name with no entry at all is NXDOMAIN. */
   records: Map<string, Answer[]>;
   names: Set<string>;
+  /** Names, and all below them, that DNSSEC vouches for: AD, when the client wants to know. */
+  secure: Set<string>;
+  /** Below a secure name, and still not signed. */
+  insecure: Set<string>;
   /** Answer of a question instead: an rcode, silence, garbage, truncation over UDP. */
   faults: Map<string, 'SERVFAIL' | 'REFUSED' | 'silent' | 'garbage' | 'truncate' | 'wrong id'>;
 }
@@ -28,7 +32,13 @@ export interface DnsTestServer {
 const RCODES: Record<string, number> = { SERVFAIL: 2, NXDOMAIN: 3, REFUSED: 5 };
 
 export async function startDnsServer(host = '127.0.0.1'): Promise<DnsTestServer> {
-  const zone: Zone = { records: new Map(), names: new Set(), faults: new Map() };
+  const zone: Zone = {
+    records: new Map(),
+    names: new Set(),
+    secure: new Set(),
+    insecure: new Set(),
+    faults: new Map(),
+  };
   const asked: string[] = [];
   const tcp = createServer((socket) => {
     socket.on('error', () => socket.destroy());
@@ -109,8 +119,20 @@ function respond(
     flags:
       packet.AUTHORITATIVE_ANSWER |
       (truncate ? packet.TRUNCATED_RESPONSE : 0) |
+      (wantsDnssec(query) && isSecure(zone, question.name) ? packet.AUTHENTIC_DATA : 0) |
       (rcode === null ? 0 : (RCODES[rcode] ?? 0)),
     questions: [question],
     answers: truncate ? [] : answers,
   });
+}
+
+function wantsDnssec(query: DecodedPacket): boolean {
+  const option = query.additionals?.find((item) => item.type === 'OPT');
+  return query.flag_ad && option?.type === 'OPT' && option.flag_do;
+}
+
+function isSecure(zone: Zone, name: string): boolean {
+  const labels = name.split('.');
+  const names = labels.map((_, i) => labels.slice(i).join('.'));
+  return names.some((one) => zone.secure.has(one)) && !names.some((one) => zone.insecure.has(one));
 }

@@ -56,6 +56,7 @@ class Driver {
       refusedNames: [],
       tls: 'none',
       requireTls: false,
+      tlsPolicy: 'none',
       implicitTls: false,
       login: null,
       timeouts: DEFAULT_TIMEOUTS,

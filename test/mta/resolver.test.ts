@@ -148,7 +148,7 @@ describe('hosts the operator names', () => {
     const one = resolver({ allowPrivate: false });
     const found = await one.systemAddresses('localhost');
     expect(found.ok && found.addresses[0]).toMatch(/^(127\.0\.0\.1|::1)$/);
-    expect(await one.systemAddresses('::1')).toEqual({ ok: true, addresses: ['::1'] });
+    expect(await one.systemAddresses('::1')).toMatchObject({ ok: true, addresses: ['::1'] });
     expect(dns.asked).toEqual([]);
   });
 });
@@ -157,7 +157,7 @@ describe('addresses', () => {
   test('IPv4 before IPv6', async () => {
     dns.add('h.test', 'AAAA', '::1');
     dns.add('h.test', 'A', '127.0.0.7');
-    expect(await resolver().addresses('h.test')).toEqual({
+    expect(await resolver().addresses('h.test')).toMatchObject({
       ok: true,
       addresses: ['127.0.0.7', '::1'],
     });

@@ -5,6 +5,7 @@ import { createSession } from '../../src/mta/session.ts';
 import type { Session, SessionAction, SessionEvent, TlsMode, Work } from '../../src/mta/session.ts';
 import type { RecipientOutcome } from '../../src/mta/outcome.ts';
 import type { Login } from '../../src/mta/transport.ts';
+import type { TlsProblem } from '../../src/mta/tls/problem.ts';
 import { DEFAULT_TIMEOUTS } from '../../src/mta/timeouts.ts';
 import { ALL_EXTENSIONS, Receiver } from './receiver.ts';
 import type { Script } from './receiver.ts';
@@ -59,6 +60,8 @@ export class Driver {
   readonly writes: string[] = [];
   nowMs = 1_000_000;
   receiverClosed = false;
+  /** What is wrong with the certificate. */
+  problem: TlsProblem | null = null;
   readonly #mark: boolean;
   readonly #events: SessionEvent[] = [];
   #running = false;
@@ -74,6 +77,7 @@ export class Driver {
         implicitTls: false,
         login: options.login ?? null,
         requireTls: options.requireTls ?? false,
+        tlsPolicy: 'none',
         timeouts: DEFAULT_TIMEOUTS,
         mxHost: 'mx.test',
         mxAddress: '127.0.0.1:25',
@@ -165,7 +169,7 @@ export class Driver {
     }
     if (action.type === 'start_tls') {
       this.receiver.tls = true;
-      this.feed({ type: 'tls', description: 'TLSv1.3 TEST' });
+      this.feed({ type: 'tls', secured: { description: 'TLSv1.3 TEST', problem: this.problem } });
     }
   }
 }

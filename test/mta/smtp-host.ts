@@ -23,6 +23,8 @@ export interface SmtpHostOptions {
   scriptFor?: (peer: string) => Script | undefined;
   /** `broken`: hangs up on the client's hello. */
   tls?: SecureContext | 'broken';
+  /** Told the names that clients ask for in TLS. */
+  onServerName?: (name: string) => void;
   /** Called for each connection; false hangs up at once. */
   accept?: (count: number) => boolean;
 }
@@ -123,7 +125,15 @@ function converse(raw: Socket, options: SmtpHostOptions, ledger: Received[]): st
       raw.once('data', () => raw.destroy());
       return;
     }
-    socket = new TLSSocket(raw, { isServer: true, secureContext: options.tls });
+    const secureContext = options.tls;
+    socket = new TLSSocket(raw, {
+      isServer: true,
+      secureContext,
+      SNICallback(name, callback) {
+        options.onServerName?.(name);
+        callback(null, secureContext);
+      },
+    });
     socket.on('error', () => socket.destroy());
     receiver.tls = true;
     listen();

@@ -28,6 +28,14 @@ export function tlsProblem(type: TlsProblemType, detail: string): TlsProblem {
   return { type, detail: detail.replace(/[^\x20-\x7e]/g, ' ').slice(0, 200) };
 }
 
+/** What a handshake led to. */
+export interface Secured {
+  /** `TLSv1.3 TLS_AES_256_GCM_SHA384` */
+  description: string;
+  /** null: the certificate is what was demanded, or would be. */
+  problem: TlsProblem | null;
+}
+
 /** Codes that Node and OpenSSL give to what is wrong with a certificate. */
 const TYPES: Record<string, TlsProblemType> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'certificate-host-mismatch',
