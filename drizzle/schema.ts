@@ -367,6 +367,10 @@ export const events = pgTable(
     replyText: text(),
     /** `TLSv1.3 TLS_AES_256_GCM_SHA384`, or null in clear. */
     tls: text(),
+    /** Whether the host's certificate verified, demanded or not; null in clear. */
+    tlsVerified: boolean(),
+    /** `sts` or `dane`: the domain's policy that the attempt was under; null: none. */
+    tlsPolicy: text(),
     durationMs: integer(),
     data: jsonb().$type<Record<string, unknown>>(),
   },
@@ -380,6 +384,23 @@ export const events = pgTable(
       .on(t.deliveryId, t.kind)
       .where(sql`kind in ('bounce.late', 'feedback.complaint', 'recipient.unsubscribed')`),
   ],
+);
+
+/** MTA-STS policies as they were fetched (RFC 8461): they hold until they expire, over restarts too. */
+export const stsPolicies = pgTable(
+  'sts_policies',
+  {
+    domain: text().primaryKey(),
+    /** The id of the TXT record it was fetched for. */
+    policyId: text().notNull(),
+    /** enforce | testing | none */
+    mode: text().notNull(),
+    mx: text().array().notNull(),
+    fetchedAt: at().notNull(),
+    expiresAt: at().notNull(),
+  },
+  // Purged when they have expired.
+  (t) => [index('sts_policies_expires_at').on(t.expiresAt)],
 );
 
 /** Reports read this: per campaign, day, domain, kind and class, kept by the writers of events. */

@@ -37,12 +37,14 @@ import type { Endpoint } from '../mta/transport.ts';
 import { CHUNK_SIZE } from '../scheduler/expand/expand.ts';
 import { startJobs } from '../scheduler/jobs/jobs.ts';
 import { startScheduler } from '../scheduler/scheduler.ts';
+import { purgeStsPolicies } from '../scheduler/tls-policies/store.ts';
 import type { Database } from './database.ts';
 import { txtLookupOf } from './dns.ts';
 import { startReturns } from './returns.ts';
 import { mtaOptions, routingSourceOf } from './routing.ts';
 import { checkSecrets } from './secret.ts';
 import type { Secrets } from './secret.ts';
+import { tlsSetupOf } from './tls.ts';
 
 export interface EngineOptions {
   config: Config;
@@ -123,7 +125,7 @@ async function assemble(options: EngineOptions, stack: ResourceStack): Promise<E
 
   const watch = startWatch(watchDeps(config, deps, log));
   stack.onRelease('watch', () => watch.stop());
-  const housekeeping = startHousekeeping(sql, log);
+  const housekeeping = startHousekeeping({ sql, clock, log }, mta);
   stack.onRelease('housekeeping', () => housekeeping.stop());
 
   return {
@@ -145,9 +147,10 @@ async function startMta(
   const routing = await watchRouting(routingSourceOf(config, database.sql, secrets), log);
   stack.onRelease('routes', () => routing.stop());
   const { routes, pools } = routing;
-  const mta = createMta(
-    mtaOptions(config, { routes, pools, ownListeners: () => ownListeners }, clock, log),
-  );
+  const mta = createMta({
+    ...mtaOptions(config, { routes, pools, ownListeners: () => ownListeners }, clock, log),
+    tls: await tlsSetupOf(config, database.sql, clock, () => undefined),
+  });
   stack.onRelease('mta', () => mta.close());
   return mta;
 }
@@ -176,13 +179,18 @@ async function forgetOnKeyChange(
   stack.onRelease('key listener', () => keyChanges.unlisten());
 }
 
-/** Hourly: rows that nobody asks for any more. */
-function startHousekeeping(sql: Sql, log: Logger): Pick<Loop, 'stop'> {
+/** Hourly: rows that nobody asks for any more, and policies that may have changed. */
+function startHousekeeping(
+  { sql, clock, log }: { sql: Sql; clock: Clock; log: Logger },
+  mta: { refreshPolicies(): void },
+): Pick<Loop, 'stop'> {
   const purge = startLoop({
     intervalMs: 3_600_000,
     step: async () => {
       await purgeIdempotencyKeys(sql);
       await purgeUnmatched(sql);
+      mta.refreshPolicies();
+      await purgeStsPolicies(sql, clock());
     },
     onError: (error) => log.error({ err: error }, 'cannot purge what is old'),
   });

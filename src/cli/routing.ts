@@ -30,6 +30,7 @@ export function mtaOptions(
     ...routing,
     heloName: config.heloName,
     ...(dnsServer === null ? {} : { dnsServer }),
+    trustAd: config.dnsTrustAd,
     allowPrivateMx: config.allowPrivateMx,
     smtpPort: config.smtpPort,
     maxConnections: config.maxConnections,

@@ -193,6 +193,36 @@ export const SETTINGS = {
     'DNS server for MX and address look-ups',
     { defaultText: "the system's" },
   ),
+  dnsTrustAd: setting(
+    'VOLLEY_DNS_TRUST_AD',
+    flag(false),
+    'Believe the DNSSEC verdict (AD) of a DNS server that is not on this machine; one on it always is',
+  ),
+  tlsMode: setting(
+    'VOLLEY_TLS_MODE',
+    z.enum(['none', 'opportunistic', 'required', 'verified']).default('opportunistic'),
+    'TLS to receivers, where neither a route nor the policy of the domain asks for more',
+  ),
+  tlsCaFile: setting(
+    'VOLLEY_TLS_CA_FILE',
+    z.string().min(1).optional(),
+    "PEM file of authorities to trust beside the system's, for receivers and policy servers",
+  ),
+  dane: setting(
+    'VOLLEY_DANE',
+    flag(true),
+    'Ask for TLSA records and do as they say (DANE); takes a DNS server whose DNSSEC verdict counts',
+  ),
+  mtaSts: setting(
+    'VOLLEY_MTA_STS',
+    flag(true),
+    'Ask for MTA-STS policies of domains and do as they say',
+  ),
+  mtaStsPort: setting(
+    'VOLLEY_MTA_STS_PORT',
+    port(443),
+    'Port of the web servers that publish MTA-STS policies',
+  ),
   routes: setting(
     'VOLLEY_ROUTES',
     routes,

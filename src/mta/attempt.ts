@@ -112,7 +112,7 @@ async function openResuming(
 ): Promise<Opened | SessionEnd> {
   const { tickets, nowMs } = attempter;
   const key = ticketKey(aim);
-  const ticket = tickets.take(key, nowMs());
+  const ticket = tickets.get(key, nowMs());
   const first = await openSession(attempter, aim, ticket, live);
   if (ticket === null || 'connection' in first || first.stage !== 'starttls') return first;
   tickets.drop(key);

@@ -65,8 +65,8 @@ export interface MtaEngine extends Mta {
   sites(): SiteSnapshot[];
   /** Where mail for a domain would go now; `pool` is its sender's. */
   explain(domain: string, pool?: string | null): Promise<Explanation>;
-  /** Fetches MTA-STS policies again that are older than a day. */
-  refreshPolicies(): Promise<void>;
+  /** Begins to fetch MTA-STS policies again that are older than a day. */
+  refreshPolicies(): void;
 }
 
 export function createMta(options: MtaOptions): MtaEngine {
@@ -102,9 +102,10 @@ export function createMta(options: MtaOptions): MtaEngine {
   return {
     deliver: (request) => deliver(state, options, request),
     openConnections: () => pool.open(),
-    close: () => close(state),
+    // Last: a message on its way may still need a policy.
+    close: () => close(state).then(() => sts?.close()),
     sites: () => [...state.sites.values()].map(describeSite),
-    refreshPolicies: async () => sts?.refresh(),
+    refreshPolicies: () => void sts?.refresh(),
     explain(domain, pool = null) {
       const route = options.routes.find(domain);
       return explain(state.deps, domain, route, choosePool(state.deps.dialer, route, pool));

@@ -135,10 +135,10 @@ function createSts(
     save,
     now,
     ...(log === undefined ? {} : { log }),
-    async fetch(domain) {
+    async fetch(domain, signal) {
       const found = await resolver.addresses(`mta-sts.${domain}`);
       const addresses = found.ok ? found.addresses : [];
-      return fetchPolicy(domain, { addresses, port, ca });
+      return fetchPolicy(domain, { addresses, port, ca, signal });
     },
   });
 }

@@ -180,7 +180,7 @@ async function askServers(client: Client, name: string, type: DnsType): Promise<
   for (let attempt = 0; attempt < client.attempts; attempt += 1) {
     const server = client.servers[attempt % client.servers.length];
     if (server === undefined) break;
-    const trusted = client.trustAd || isLoopback(server.host);
+    const trusted = isBelieved(server.host, client.trustAd);
     const answer = await ask(server, { name, type, dnssec: trusted }, client.timeoutMs);
     if (typeof answer === 'string') reason = answer;
     else if (rcodeOf(answer) === 'NOERROR' || isNoName(answer)) {
@@ -199,8 +199,9 @@ function isNoName(response: DecodedPacket): boolean {
   return rcodeOf(response) === 'NXDOMAIN';
 }
 
-function isLoopback(host: string): boolean {
-  return /^127(?:\.\d{1,3}){3}$/.test(host) || host === '::1';
+/** Whether the AD bit of a server counts. */
+export function isBelieved(host: string, trustAd: boolean): boolean {
+  return trustAd || /^127(?:\.\d{1,3}){3}$/.test(host) || host === '::1';
 }
 
 interface AskedFor {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createAnswerCache } from '../../src/mta/answer-cache.ts';
 import type { Loaded } from '../../src/mta/answer-cache.ts';
-import { createDnsClient } from '../../src/mta/dns.ts';
+import { createDnsClient, isBelieved } from '../../src/mta/dns.ts';
 import { createResolver } from '../../src/mta/resolver.ts';
 import type { Resolver, ResolverOptions } from '../../src/mta/resolver.ts';
 import { startDnsServer } from './dns-server.ts';
@@ -289,4 +289,51 @@ test('a server that answers with random bytes cannot crash or hang a question', 
     { numRuns: 40 },
   );
   await new Promise<void>((resolve) => server.close(resolve));
+});
+
+describe('DNSSEC', () => {
+  test('what a resolver on this machine vouches for is secure; what it does not is not', async () => {
+    dns.zone.secure.add('x.test');
+    mx('x.test', [10, 'a.x.test']);
+    mx('y.test', [10, 'a.x.test']);
+    dns.add('a.x.test', 'A', '127.0.0.1');
+    const one = resolver();
+    expect(await one.route('x.test')).toMatchObject({ ok: true, secure: true });
+    expect(await one.route('y.test')).toMatchObject({ ok: true, secure: false });
+    expect(await one.addresses('a.x.test')).toMatchObject({ secure: true, owner: 'a.x.test' });
+  });
+
+  test('a domain without MX is secure when both answers are', async () => {
+    dns.zone.secure.add('x.test');
+    dns.add('x.test', 'A', '127.0.0.1');
+    expect(await resolver().route('x.test')).toMatchObject({ ok: true, secure: true });
+  });
+
+  test('an alias is secure when every step is', async () => {
+    for (const [from, to] of [
+      ['one.x.test', 'end.x.test'],
+      ['two.x.test', 'end.y.test'],
+    ] as const) {
+      const record = { name: from, type: 'CNAME', data: to, ttl: 300 } as const;
+      dns.zone.records.set(`CNAME ${from}`, [record]);
+      dns.zone.names.add(from);
+      dns.add(to, 'A', '127.0.0.1');
+    }
+    dns.zone.secure.add('x.test');
+    const one = resolver();
+    expect(await one.addresses('one.x.test')).toMatchObject({ owner: 'end.x.test', secure: true });
+    expect(await one.addresses('two.x.test')).toMatchObject({ owner: 'end.y.test', secure: false });
+  });
+});
+
+test.each<[string, boolean, boolean]>([
+  ['127.0.0.1', false, true],
+  ['127.0.0.53', false, true],
+  ['::1', false, true],
+  ['192.0.2.1', false, false],
+  ['2001:db8::1', false, false],
+  ['127.0.0.1.example', false, false],
+  ['192.0.2.1', true, true],
+])('whether the DNSSEC word of %s counts (trustAd %s): %s', (host, trustAd, counts) => {
+  expect(isBelieved(host, trustAd)).toBe(counts);
 });

@@ -25,6 +25,8 @@ export interface SmtpHostOptions {
   tls?: SecureContext | 'broken';
   /** Told the names that clients ask for in TLS. */
   onServerName?: (name: string) => void;
+  /** Told of each handshake that is done. */
+  onSecure?: (socket: TLSSocket) => void;
   /** Called for each connection; false hangs up at once. */
   accept?: (count: number) => boolean;
 }
@@ -134,6 +136,8 @@ function converse(raw: Socket, options: SmtpHostOptions, ledger: Received[]): st
         callback(null, secureContext);
       },
     });
+    const secure = socket;
+    socket.once('secure', () => options.onSecure?.(secure as TLSSocket));
     socket.on('error', () => socket.destroy());
     receiver.tls = true;
     listen();

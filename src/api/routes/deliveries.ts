@@ -75,6 +75,12 @@ const EventSchema = z
     enhanced_code: z.string().nullable().openapi({ example: '5.1.1' }),
     reply_text: z.string().nullable(),
     tls: z.string().nullable().openapi({ description: 'Version and cipher; null in clear' }),
+    tls_verified: z.boolean().nullable().openapi({
+      description: 'Whether the certificate verified, demanded or not; null in clear',
+    }),
+    tls_policy: z.string().nullable().openapi({
+      description: '`sts` or `dane`: the policy of the domain it was under; null: none',
+    }),
     duration_ms: count.nullable(),
     data: z.record(z.string(), z.unknown()).nullable(),
   })
@@ -170,6 +176,8 @@ function presentEvent(event: DeliveryEvent): z.infer<typeof EventSchema> {
     enhanced_code: event.enhancedCode,
     reply_text: event.replyText,
     tls: event.tls,
+    tls_verified: event.tlsVerified,
+    tls_policy: event.tlsPolicy,
     duration_ms: event.durationMs,
     data: event.data,
   };

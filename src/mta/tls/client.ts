@@ -10,7 +10,7 @@ import type { Socket } from 'node:net';
 import { connect } from 'node:tls';
 import type { SecureContext, TLSSocket } from 'node:tls';
 import type { TlsDemand } from './demand.ts';
-import type { Secured, TlsProblem } from './problem.ts';
+import type { Secured } from './problem.ts';
 import type { Ticket } from './tickets.ts';
 import { judge } from './verdict.ts';
 
@@ -38,18 +38,21 @@ export function startTls(
     ...(demand.identity === null ? {} : { host: demand.identity }),
     ...(demand.serverName === null ? {} : { servername: demand.serverName }),
   });
-  let problem: TlsProblem | null = null;
-  let seenAtMs = 0;
+  let keep: ((session: Buffer) => void) | null = null;
+  const early: Buffer[] = [];
+  // Of TLS 1.2 they come before the handshake is done, of TLS 1.3 after it.
+  secure.on('session', (session: Buffer) => {
+    if (keep === null) early.push(session);
+    else keep(session);
+  });
   secure.once('secureConnect', () => {
     const resumed = ticket !== null && secure.isSessionReused();
-    problem = resumed ? ticket.problem : judge(secure, demand, new Date(nowMs()));
-    seenAtMs = resumed ? ticket.atMs : nowMs();
+    const problem = resumed ? ticket.problem : judge(secure, demand, new Date(nowMs()));
+    const atMs = resumed ? ticket.atMs : nowMs();
+    keep = (session) => onTicket({ session, problem, atMs });
+    for (const session of early.splice(0)) keep(session);
     const { standardName } = secure.getCipher();
     secured({ description: `${secure.getProtocol() ?? 'TLS'} ${standardName}`, problem });
-  });
-  // Of TLS 1.3 they come after the handshake, of TLS 1.2 with it.
-  secure.on('session', (session: Buffer) => {
-    if (seenAtMs > 0) onTicket({ session, problem, atMs: seenAtMs });
   });
   return secure;
 }

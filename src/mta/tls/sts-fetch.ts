@@ -22,6 +22,8 @@ export interface FetchOptions {
   /** PEM; null: the system's authorities. */
   ca: readonly string[] | null;
   timeoutMs?: number;
+  /** Ends it early. */
+  signal?: AbortSignal;
 }
 
 export type Fetched = { ok: true; text: string } | { ok: false; problem: TlsProblem };
@@ -49,7 +51,10 @@ function ask(host: string, options: FetchOptions): Promise<IncomingMessage> {
         minVersion: 'TLSv1.2',
         rejectUnauthorized: true,
         headers: { accept: 'text/plain', 'user-agent': 'Volley' },
-        signal: AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS),
+        signal: AbortSignal.any([
+          AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS),
+          ...(options.signal === undefined ? [] : [options.signal]),
+        ]),
         ...(options.ca === null ? {} : { ca: [...options.ca] }),
       },
       resolve,

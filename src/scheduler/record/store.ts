@@ -73,13 +73,16 @@ export interface DeliveryEvent {
   enhancedCode: string | null;
   replyText: string | null;
   tls: string | null;
+  tlsVerified: boolean | null;
+  tlsPolicy: string | null;
   durationMs: number | null;
 }
 
 export async function appendDeliveryEvents(db: Db, rows: readonly DeliveryEvent[]): Promise<void> {
   await db`
     insert into events (at, kind, campaign_id, delivery_id, class, rule, attempt, stage, mx_host,
-      mx_address, source_address, reply_code, enhanced_code, reply_text, tls, duration_ms)
+      mx_address, source_address, reply_code, enhanced_code, reply_text, tls, tls_verified,
+      tls_policy, duration_ms)
     select * from unnest(
       ${times(rows.map((r) => r.at))}::timestamptz[], ${rows.map((r) => r.kind)}::text[],
       ${bigints(rows.map((r) => r.campaignId))}::bigint[], ${bigints(rows.map((r) => r.deliveryId))}::bigint[],
@@ -89,5 +92,7 @@ export async function appendDeliveryEvents(db: Db, rows: readonly DeliveryEvent[
       ${rows.map((r) => r.sourceAddress)}::text[],
       ${rows.map((r) => r.replyCode)}::smallint[], ${rows.map((r) => r.enhancedCode)}::text[],
       ${rows.map((r) => r.replyText)}::text[], ${rows.map((r) => r.tls)}::text[],
+      ${rows.map((r) => (r.tlsVerified === null ? null : String(r.tlsVerified)))}::boolean[],
+      ${rows.map((r) => r.tlsPolicy)}::text[],
       ${rows.map((r) => r.durationMs)}::integer[])`;
 }
