@@ -128,7 +128,7 @@ function converse(raw: Socket, options: SmtpHostOptions, ledger: Received[]): st
       return;
     }
     const secureContext = options.tls;
-    socket = new TLSSocket(raw, {
+    const secure = new TLSSocket(raw, {
       isServer: true,
       secureContext,
       SNICallback(name, callback) {
@@ -136,8 +136,8 @@ function converse(raw: Socket, options: SmtpHostOptions, ledger: Received[]): st
         callback(null, secureContext);
       },
     });
-    const secure = socket;
-    socket.once('secure', () => options.onSecure?.(secure as TLSSocket));
+    secure.once('secure', () => options.onSecure?.(secure));
+    socket = secure;
     socket.on('error', () => socket.destroy());
     receiver.tls = true;
     listen();
