@@ -18,7 +18,7 @@ const run = promisify(execFile);
 const CACHE = fileURLToPath(new URL('../../node_modules/.cache/interop/', import.meta.url));
 
 /** What a program needs at run time. Scripts of installation want more (perl, debconf): not run here. */
-const LIBRARY = /^lib(?!perl|.*-perl$|nss|pam-)|^zlib1g$|^python3/;
+const LIBRARY = /^lib(?!.*-perl$|nss|pam-)|^zlib1g$|^python3/;
 const HARD = [
   '--no-recommends',
   '--no-suggests',

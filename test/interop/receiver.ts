@@ -43,13 +43,16 @@ export interface ReceiverKind {
   readonly doors: readonly DoorName[];
   /** What EHLO says at the doors `tls` and `clear`. */
   readonly offers: readonly Keyword[];
-  readonly takesUtf8: boolean;
+  /** It offers STARTTLS, and every handshake fails. */
+  readonly brokenTls?: true;
   /** Writes the configuration and starts the server. */
   start(setup: ReceiverSetup): void;
   /** One delivered file. */
   read(text: Buffer): Pick<Arrival, 'recipient' | 'sender'>;
   /** Folder of delivered files, in the room. */
   readonly mailFolder: string;
+  /** Its log, in the room; the end of it is printed when a test fails. */
+  readonly log: string;
 }
 
 /** Users and groups of all receivers; the mail belongs to the first. */

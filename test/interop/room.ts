@@ -6,12 +6,13 @@
  *           daemons which have left their parent are found too), and the folder is removed.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -35,8 +36,9 @@ export interface Room {
   read(path: string): string;
   /** Runs to the end: what it printed, both streams. Throws with it when the command fails. */
   run(command: readonly string[], input?: Uint8Array): string;
-  /** Runs in the background until the room is left. */
-  start(command: readonly string[]): ChildProcess;
+  /** Runs in the background until the room is left; what it prints is kept for `said`. */
+  start(command: readonly string[]): void;
+  said(): string;
   leave(): Promise<void>;
 }
 
@@ -51,6 +53,7 @@ const DEVICES: [string, number][] = [
   ['random', 8],
   ['urandom', 9],
 ];
+const SAID = 'said';
 const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/', TZ: 'UTC' };
 
 /** Makes the room of a folder that `unpack` has filled. */
@@ -62,12 +65,14 @@ export function enterRoom(path: string, accounts: readonly Account[]): Room {
     all.map(({ name, id }) => `${name}:x:${id}:${id}::/:/bin/sh\n`).join(''),
   );
   room.write('etc/group', all.map(({ name, id }) => `${name}:x:${id}:\n`).join(''));
+  room.write('etc/services', 'smtp 25/tcp\nsubmission 587/tcp\nsubmissions 465/tcp\n');
   room.write('etc/hosts', '127.0.0.1 localhost\n');
   // Names are asked of nobody: a server on loopback is not there, and says so at once.
   room.write('etc/resolv.conf', 'nameserver 127.0.0.1\noptions attempts:1 timeout:1\n');
   room.write('etc/nsswitch.conf', 'hosts: files\n');
   room.folder('tmp', { mode: 0o1777 });
-  for (const folder of ['run', 'var/log', 'var/spool', 'dev', 'root']) room.folder(folder);
+  for (const folder of ['run', 'var/run', 'var/log', 'var/spool', 'dev', 'root'])
+    room.folder(folder);
   for (const [name, minor] of DEVICES) {
     const file = join(path, 'dev', name);
     if (!existsSync(file)) spawnSync('mknod', ['-m', '666', file, 'c', '1', String(minor)]);
@@ -100,12 +105,15 @@ function createRoom(path: string): Room {
       throw new Error(`${command.join(' ')}: ${error?.message ?? ''}${stdout}${stderr}`);
     },
     start(command) {
-      return spawn('chroot', [path, ...command], {
+      const log = openSync(at(SAID), 'a');
+      spawn('chroot', [path, ...command], {
         env: ENVIRONMENT,
         detached: true,
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
+        stdio: ['ignore', log, log],
+      }).unref();
+      closeSync(log);
     },
+    said: () => (existsSync(at(SAID)) ? readFileSync(at(SAID), 'utf8') : ''),
     async leave() {
       await endAll(path, 'SIGTERM', 3_000);
       await endAll(path, 'SIGKILL', 3_000);

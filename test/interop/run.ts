@@ -76,7 +76,7 @@ function tableOf(modules: readonly TestModule[]): string {
 
 function resultOf(test: TestCase): string {
   const { state } = test.result();
-  if (state === 'skipped') return 'not here';
+  if (state === 'skipped') return test.options.mode === 'skip' ? 'not here' : 'NOT RUN';
   const seconds = ((test.diagnostic()?.duration ?? 0) / 1_000).toFixed(1);
   return state === 'passed' ? `ok ${seconds} s` : state.toUpperCase();
 }

@@ -7,10 +7,10 @@ import { connect } from 'node:net';
 import { expect, inject } from 'vitest';
 import { verifyBalance } from '../../src/campaigns/reports.ts';
 import { parseId } from '../../src/kernel/ids.ts';
-import { selfSignedCertificate } from '../../src/kernel/certificate.ts';
 import { freePort } from '../harness/child.ts';
 import { startWorld, statesOf, until } from '../harness/world.ts';
 import type { Report, TestWorld } from '../harness/world.ts';
+import { certificateFor } from '../mta/smtp-host.ts';
 import type { Arrival, DoorName, ReceiverKind } from './receiver.ts';
 import { enterRoom } from './room.ts';
 import type { Room } from './room.ts';
@@ -29,6 +29,8 @@ export interface Stand {
   stop(): Promise<void>;
 }
 
+const START_MS = 30_000;
+
 export async function startStand(kind: ReceiverKind): Promise<Stand> {
   const ports = { inner: await freePort() } as Record<DoorName | 'inner', number>;
   const taps = new Map<DoorName, Tap>();
@@ -42,10 +44,16 @@ export async function startStand(kind: ReceiverKind): Promise<Stand> {
   const world = await startWorld({ env: { VOLLEY_ROUTES: routes.join(',') } });
 
   const room = enterRoom(inject('rooms')[kind.name] ?? '', kind.accounts);
-  const tls = selfSignedCertificate([`mx.${kind.name}.example`], new Date());
+  const { ca, key } = await certificateFor(`mx.${kind.name}.example`);
   const delivered = new Map<string, Arrival>();
-  kind.start({ room, ports, bouncePort: world.engine.bouncePort, tls });
-  for (const door of kind.doors) await until(() => answers(ports[door]));
+  kind.start({ room, ports, bouncePort: world.engine.bouncePort, tls: { key, cert: ca } });
+  for (const door of kind.doors) {
+    const untilMs = Date.now() + START_MS;
+    await until(async () => {
+      if (Date.now() > untilMs) throw new Error(`${door} of ${kind.name} is shut: ${room.said()}`);
+      return answers(ports[door]);
+    });
+  }
   return {
     kind,
     world,

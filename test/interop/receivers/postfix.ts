@@ -81,8 +81,8 @@ export const postfix: ReceiverKind = {
   accounts: [MAIL, NOBODY, OWNER, DROP],
   doors: ['tls', 'clear', 'data', 'bare', 'few'],
   offers: ['PIPELINING', 'CHUNKING', '8BITMIME', 'DSN', 'SMTPUTF8', 'SIZE'],
-  takesUtf8: true,
   mailFolder: 'mail/all/new',
+  log: 'var/log/mail.log',
   start(setup) {
     configure(setup);
     makeQueue(setup.room);
