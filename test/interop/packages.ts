@@ -77,13 +77,18 @@ async function withLibraries(packages: readonly string[]): Promise<string[]> {
   return [...wanted];
 }
 
+/** A virtual package (`<name>`) stands for the first of those that provide it, listed below it. */
 function parseDepends(text: string): Map<string, string[]> {
   const needs = new Map<string, string[]>();
   let current: string[] = [];
+  let isVirtual = false;
   for (const line of text.split('\n')) {
-    const found = /^[ |](?:Pre)?Depends: (\S+)$/.exec(line.replace(/^ {2}/, ' '));
+    const found = /^[ |]+(?:Pre)?Depends: (\S+)$/.exec(line);
+    const provider = /^ {4}(\S+)$/.exec(line);
     if (/^\S/.test(line)) needs.set(line, (current = []));
     else if (found?.[1] !== undefined) current.push(found[1]);
+    else if (isVirtual && provider?.[1] !== undefined) current.push(provider[1]);
+    isVirtual = found?.[1]?.startsWith('<') ?? false;
   }
   return needs;
 }
