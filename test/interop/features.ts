@@ -15,9 +15,10 @@ import {
 import type { CampaignPlan } from '../harness/world.ts';
 import { describeBigMessages } from './big-messages.ts';
 import { keysOf, renderAgain } from './messages.ts';
+import { KEYWORDS } from './receiver.ts';
 import type { Arrival, DoorName, ReceiverKind } from './receiver.ts';
 import { enterRoom } from './room.ts';
-import { addressesAt, closeAccounts, startStand, untilArrived } from './stand.ts';
+import { addressesAt, closeAccounts, keywordsAt, startStand, untilArrived } from './stand.ts';
 import type { Stand } from './stand.ts';
 import { dkimpy, mailauth, opendkim, withOneSignatureEach } from './verifiers.ts';
 import type { Verifier } from './verifiers.ts';
@@ -112,13 +113,20 @@ function describeSignatures(stand: () => Stand): void {
   for (const [name, make] of Object.entries({ opendkim, dkimpy })) {
     const root = inject('rooms')[name];
     const title = `DKIM, verified by ${name}`;
-    if (root === undefined) test.skip(title);
+    if (root === undefined) test.skip(`${title}: not here: ${inject('missing')[name] ?? ''}`);
     else test(title, () => verify(name, make(enterRoom(root, []))));
   }
 }
 
 function describeExtensions(kind: ReceiverKind, stand: () => Stand): void {
   const offers = new Set(kind.offers);
+
+  test('EHLO offers what the table says', async () => {
+    const greeted = await keywordsAt(stand().taps.get('clear')?.port ?? 0);
+    expect(KEYWORDS.filter((keyword) => greeted.includes(keyword))).toEqual(
+      KEYWORDS.filter((keyword) => offers.has(keyword)),
+    );
+  });
 
   test(offers.has('PIPELINING') ? 'PIPELINING' : 'one command at a time', async () => {
     const { turns } = await converse(stand(), 'clear', 'pipelined', 100);

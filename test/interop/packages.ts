@@ -4,7 +4,8 @@
  * Promises: nothing of the machine's own mail system is touched: packages are downloaded by apt and
  *           unpacked with all the libraries they need into a folder, so that servers which conflict
  *           stand side by side. Downloads are kept in node_modules/.cache.
- * Fails:    with a sentence for a person, as a value: no apt, no network, not root.
+ * Fails:    with a sentence for a person, as a value: no apt, no network, not root. A mirror that
+ *           gives no answer is given up within minutes, and is not asked again (AptSilent).
  * Why:      with its libraries a server runs in a chroot (room.ts), where all paths, users and groups
  *           it was compiled for are its own.
  */
@@ -19,6 +20,9 @@ const CACHE = fileURLToPath(new URL('../../node_modules/.cache/interop/', import
 
 /** What a program needs at run time. Scripts of installation want more (perl, debconf): not run here. */
 const LIBRARY = /^lib(?!.*-perl$|nss|pam-)|^zlib1g$|^python3/;
+/** A mirror is quick or it is away: what takes longer is no proof, it is a hanging CI. */
+const APT = ['-qq', '-o', 'Acquire::http::Timeout=15', '-o', 'Acquire::Retries=1'];
+const APT_MS = 90_000;
 const HARD = [
   '--no-recommends',
   '--no-suggests',
@@ -53,16 +57,30 @@ export async function unpack(packages: readonly string[], root: string): Promise
 async function download(packages: readonly string[], folder: string): Promise<void> {
   try {
     await fetch(packages, folder);
-  } catch {
+  } catch (error) {
+    if (error instanceof AptSilent) throw error;
     // Lists of packages that are not there, or too old for the mirror.
-    await run('apt-get', ['-qq', 'update']);
+    await apt(['update']);
     await fetch(packages, folder);
   }
 }
 
 async function fetch(packages: readonly string[], folder: string): Promise<void> {
   const names = await withLibraries(packages);
-  await run('apt-get', ['-qq', 'download', ...names], { cwd: folder });
+  await apt(['download', ...names], folder);
+}
+
+/** No mirror answered in time: the other packages need not be asked for. */
+export class AptSilent extends Error {}
+
+async function apt(command: readonly string[], folder?: string): Promise<void> {
+  const options = { timeout: APT_MS, ...(folder === undefined ? {} : { cwd: folder }) };
+  try {
+    await run('apt-get', [...APT, ...command], options);
+  } catch (error) {
+    if (!(error instanceof Error) || !('killed' in error) || error.killed !== true) throw error;
+    throw new AptSilent(`apt-get ${command[0] ?? ''} had no answer in ${APT_MS / 1_000} s`);
+  }
 }
 
 async function withLibraries(packages: readonly string[]): Promise<string[]> {

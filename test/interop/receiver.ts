@@ -15,7 +15,8 @@ import type { Account, Room } from './room.ts';
 export type DoorName = 'tls' | 'clear' | 'data' | 'bare' | 'few';
 
 /** EHLO keywords that decide how the engine speaks. */
-export type Keyword = 'PIPELINING' | 'CHUNKING' | '8BITMIME' | 'DSN' | 'SMTPUTF8' | 'SIZE';
+export const KEYWORDS = ['PIPELINING', 'CHUNKING', '8BITMIME', 'DSN', 'SMTPUTF8', 'SIZE'] as const;
+export type Keyword = (typeof KEYWORDS)[number];
 
 export interface Arrival {
   /** As the receiver wrote it down: envelope recipient and sender. */

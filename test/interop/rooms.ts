@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { messageOf } from '../../src/kernel/errors.ts';
-import { unpack, whyNotHere } from './packages.ts';
+import { AptSilent, unpack, whyNotHere } from './packages.ts';
 import { PACKAGES, RECEIVERS } from './parties.ts';
 
 declare module 'vitest' {
@@ -24,7 +24,7 @@ export async function setup(project: TestProject): Promise<() => void> {
   const base = mkdtempSync(join(tmpdir(), 'volley-interop-'));
   const rooms: Record<string, string> = {};
   const missing: Record<string, string> = {};
-  const reason = await whyNotHere();
+  let reason = await whyNotHere();
   const only = (process.env.INTEROP_ONLY ?? '').split(',').filter((name) => name !== '');
   for (const [name, packages] of Object.entries(PACKAGES)) {
     const isReceiver = RECEIVERS.some((receiver) => receiver.name === name);
@@ -35,6 +35,7 @@ export async function setup(project: TestProject): Promise<() => void> {
       await unpack(packages, root);
       rooms[name] = root;
     } catch (error) {
+      if (error instanceof AptSilent) reason = error.message;
       missing[name] = messageOf(error).trim().split('\n').at(-1) ?? '';
     }
   }

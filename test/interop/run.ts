@@ -13,6 +13,8 @@ import { startVitest } from 'vitest/node';
 import type { TestCase, TestModule } from 'vitest/node';
 import { formatTable, print } from '../../src/cli/table.ts';
 import { RECEIVERS } from './parties.ts';
+import { KEYWORDS } from './receiver.ts';
+import type { ReceiverKind } from './receiver.ts';
 
 const { values } = parseArgs({
   options: {
@@ -34,15 +36,32 @@ if (stranger !== undefined) {
 process.env.INTEROP_ONLY = wanted.join(',');
 const files = wanted.map((name) => `test/interop/${name}.test.ts`);
 const vitest = await startVitest(files, { project: ['interop'], watch: false, run: true });
-const modules = vitest.state.getTestModules();
+const modules = wanted.flatMap((name) =>
+  vitest.state.getTestModules().filter(({ moduleId }) => moduleId.endsWith(`/${name}.test.ts`)),
+);
 const missing = missingOf(modules);
 if (missing.size < wanted.length) print(`\n${tableOf(modules)}\n`);
+for (const line of RECEIVERS.filter(isShown).flatMap(lacksOf)) print(line);
 for (const [name, reason] of missing) print(`${name} is ${reason}`);
 await vitest.close();
 const lacking = required.filter((name) => missing.has(name));
 if (lacking.length > 0) {
   print(`Required, and not here: ${lacking.join(', ')}.`);
   process.exitCode = 1;
+}
+
+function isShown({ name }: ReceiverKind): boolean {
+  return wanted.includes(name) && !missing.has(name);
+}
+
+/** Where a dash stands in the table: what the receiver itself does not have. */
+function lacksOf({ name, offers, doors, brokenTls }: ReceiverKind): string[] {
+  const lacks = KEYWORDS.filter((keyword) => !offers.includes(keyword));
+  return [
+    ...(lacks.length > 0 ? [`${name} does not offer ${lacks.join(', ')}.`] : []),
+    ...(doors.includes('bare') ? [] : [`${name} has no setting for "no extension at all".`]),
+    ...(brokenTls === true ? [`${name} offers STARTTLS and fails every handshake.`] : []),
+  ];
 }
 
 function testsOf(modules: readonly TestModule[]): { receiver: string; test: TestCase }[] {

@@ -82,6 +82,19 @@ function answers(port: number): Promise<boolean> {
   });
 }
 
+/** First words of the lines that answer EHLO. */
+export async function keywordsAt(port: number): Promise<string[]> {
+  const socket = connect({ host: '127.0.0.1', port });
+  let said = '';
+  for await (const bytes of socket) {
+    const greeted = said !== '';
+    said += String(bytes);
+    if (!greeted) socket.write('EHLO client.shop.example\r\n');
+    if (/^250 /m.test(said)) break;
+  }
+  return [...said.matchAll(/^250[- ](\S+)/gm)].map(([, keyword]) => keyword ?? '');
+}
+
 /** A file that was read is whole, and is not read again. */
 function readArrivals(kind: ReceiverKind, room: Room, delivered: Map<string, Arrival>): Arrival[] {
   const folder = join(room.path, kind.mailFolder);

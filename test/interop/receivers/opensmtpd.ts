@@ -2,7 +2,8 @@
  * interop/receivers/opensmtpd — OpenSMTPD in a room: files by its mda, DSNs by its own relay.
  *
  * Debian 12's (6.8.0p2 with OpenSSL 3) offers STARTTLS and cannot sign a handshake, whatever the key
- * ("EVP lib" in its log; `openssl s_client` fails as well): a real host with broken TLS.
+ * ("EVP lib" in its log; `openssl s_client` fails as well; OpenSMTPD's own issues 1171 and 1239): a
+ * real host with broken TLS.
  */
 import { MAIL, NOBODY, SIZE_LIMIT } from '../receiver.ts';
 import type { ReceiverKind, ReceiverSetup } from '../receiver.ts';
