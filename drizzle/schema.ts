@@ -191,6 +191,10 @@ export const campaigns = pgTable(
     index('campaigns_in_work')
       .on(t.id)
       .where(sql`state in ('expanding', 'sending', 'paused', 'cancelling')`),
+    // Reports leave them out.
+    index('campaigns_notices')
+      .on(t.id)
+      .where(sql`purpose = 'notice'`),
   ],
 );
 
@@ -418,6 +422,50 @@ export const dailyRollups = pgTable(
   (t) => [
     primaryKey({ columns: [t.campaignId, t.day, t.domain, t.kind, t.class] }),
     index('daily_rollups_day').on(t.day),
+    // Reports by domain: the figures of the largest, and the ranking by what went wrong. `count` is
+    // in no index: it changes with every commit, and must not touch more than the row (HOT).
+    index('daily_rollups_domain').on(t.domain, t.kind, t.day),
+    index('daily_rollups_wrong')
+      .on(t.day)
+      .where(
+        sql`kind in ('delivery.bounced', 'bounce.late', 'feedback.complaint', 'suppression.added')`,
+      ),
+  ],
+);
+
+/** Whose mailboxes a domain has: src/kernel/providers/table.ts, and what MX hosts taught. */
+export const domainProviders = pgTable(
+  'domain_providers',
+  {
+    domain: text().primaryKey(),
+    provider: text().notNull(),
+    /** The MX host that taught it; null: of the table in the code. */
+    mxHost: text(),
+  },
+  // A pause of a provider asks which domains it holds.
+  (t) => [index('domain_providers_provider').on(t.provider)],
+);
+
+/**
+ * Reports and alarms read this: per campaign, quarter of an hour, provider, kind and class. Small
+ * whatever the list: a campaign of a day makes some thousand rows.
+ */
+export const providerRollups = pgTable(
+  'provider_rollups',
+  {
+    /** 0: no campaign (a suppression that an operator added). */
+    campaignId: int8().notNull(),
+    slot: at().notNull(),
+    provider: text().notNull(),
+    kind: text().notNull(),
+    /** Empty when the kind has no class; the reason of a suppression. */
+    class: text().notNull().default(''),
+    count: int8().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.campaignId, t.slot, t.provider, t.kind, t.class] }),
+    // Reports over all campaigns between two times, and the alarms' windows.
+    index('provider_rollups_slot').on(t.slot),
   ],
 );
 

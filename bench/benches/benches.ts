@@ -8,6 +8,7 @@ import { expandBench } from './expand.ts';
 import { importBench } from './import.ts';
 import { claimBench, recordBench } from './queue.ts';
 import { render } from './render.ts';
+import { periodReports } from './period-reports.ts';
 import { reports } from './reports.ts';
 import { resolve } from './resolve.ts';
 import { restart } from './restart.ts';
@@ -35,6 +36,7 @@ export const BENCHES: readonly Bench[] = [
   suppressions,
   reports,
   resolve,
+  periodReports,
   restart,
   scale,
   soak,

@@ -36,6 +36,7 @@ import { inboundRoutes } from './routes/inbound.ts';
 import { healthRoutes } from './routes/health.ts';
 import type { Readiness } from './routes/health.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
+import { periodReportRoutes } from './routes/period-reports.ts';
 import { recipientRoutes } from './routes/recipients.ts';
 import { reportRoutes } from './routes/reports.ts';
 import { senderKeyRoutes } from './routes/sender-keys.ts';
@@ -113,6 +114,7 @@ export function createApi(deps: ApiDeps): ApiRouter {
   app.route('/', recipientRoutes(gate, deps, streams));
   app.route('/', deliveryRoutes(gate, deps));
   app.route('/', reportRoutes(gate, deps));
+  app.route('/', periodReportRoutes(gate, deps, streams));
   app.route('/', inboundRoutes(gate, deps));
   app.route('/', bounceRoutes(gate, deps));
   app.route('/', suppressionFileRoutes(gate, suppressions, streams));

@@ -21,7 +21,7 @@ export interface StreamDeps {
 export async function streamResponse(
   c: Context<ApiEnv>,
   deps: StreamDeps,
-  pieces: AsyncIterable<string>,
+  pieces: AsyncIterable<string | Uint8Array>,
   headers: Record<string, string>,
 ): Promise<Response> {
   // Nobody would read the body of a HEAD, nor tell us that it is not wanted.
@@ -56,12 +56,12 @@ interface Sending extends StreamDeps {
 }
 
 function toStream(
-  source: AsyncIterator<string>,
-  first: IteratorResult<string>,
+  source: AsyncIterator<string | Uint8Array>,
+  first: IteratorResult<string | Uint8Array>,
   deps: Sending,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
-  let waiting: IteratorResult<string> | null = first;
+  let waiting: IteratorResult<string | Uint8Array> | null = first;
   let stall: NodeJS.Timeout | undefined;
 
   const end = async (reason: unknown): Promise<void> => {
@@ -89,7 +89,10 @@ function toStream(
         if (piece.done === true) {
           await end('finished');
           controller.close();
-        } else controller.enqueue(encoder.encode(piece.value));
+        } else {
+          const { value } = piece;
+          controller.enqueue(typeof value === 'string' ? encoder.encode(value) : value);
+        }
       } catch (error) {
         deps.log.error({ err: error }, 'an answer was cut off');
         await end('failed');

@@ -9,27 +9,26 @@
  *           All figures come from the rollups that are written in the transactions of the facts, so
  *           they cost the same for ten recipients and ten million; `verifyBalance` counts the rows
  *           again and compares.
- * Fails:    `not_found`, `invalid_request`.
- * See:      reports/store.ts for the statements, kernel/rollups/store.ts for who writes.
+ * Fails:    `not_found`.
+ * See:      reports/store.ts for the statements, kernel/rollups/store.ts for who writes,
+ *           reports/period-report.ts for reports over all campaigns.
  */
 import { AppError } from '../kernel/errors.ts';
-import { formatId } from '../kernel/ids.ts';
 import type { CampaignState } from './campaign.ts';
 import type { CampaignDeps } from './deps.ts';
 import {
   countDeliveries,
   countBouncedLate,
   countRecipients,
-  selectBounces,
   selectClasses,
   selectDomains,
   selectKindTotals,
   selectSpan,
   selectTimeline,
 } from './reports/store.ts';
-import type { BounceGroup, ClassRow, DomainRow, KindTotals, TimelineRow } from './reports/store.ts';
+import type { ClassRow, DomainRow, KindTotals, TimelineRow } from './reports/store.ts';
 
-export type { BounceGroup, ClassRow, DomainRow, TimelineRow };
+export type { ClassRow, DomainRow, TimelineRow };
 
 export interface BalanceFigures {
   recipients: number;
@@ -165,52 +164,5 @@ export async function verifyBalance(
     const figures = Object.keys(counted) as (keyof BalanceFigures)[];
     const agrees = reported.closes && figures.every((name) => counted[name] === reported[name]);
     return { counted, reported, agrees };
-  });
-}
-
-export interface BouncesQuery {
-  /** Days in UTC, `2026-03-01`, both included. */
-  from: string;
-  to: string;
-  groupBy: BounceGroup;
-}
-
-export interface BounceRow {
-  /** A class, a domain, a campaign id (`cmp_...`) or a day. */
-  key: string;
-  /** During the conversation. */
-  bounced: number;
-  /** Reported afterwards. */
-  bouncedLate: number;
-  total: number;
-}
-
-/** Days in order; anything else with the largest first, at most 10,000 rows. */
-export async function bouncesReport(
-  deps: Pick<CampaignDeps, 'sql'>,
-  query: BouncesQuery,
-): Promise<BounceRow[]> {
-  for (const name of ['from', 'to'] as const) {
-    if (!isDay(query[name])) throw invalid(`/${name}`, 'must be a day like 2026-03-01');
-  }
-  if (query.from > query.to) throw invalid('/from', 'is after "to"');
-  const rows = await selectBounces(deps.sql, query);
-  return rows.map(({ campaignId, text, bounced, bouncedLate }) => ({
-    key: campaignId === null ? text : formatId('cmp', campaignId),
-    bounced,
-    bouncedLate,
-    total: bounced + bouncedLate,
-  }));
-}
-
-function isDay(text: string): boolean {
-  if (!/^\d{4}-\d\d-\d\d$/.test(text)) return false;
-  const date = new Date(`${text}T00:00:00Z`);
-  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
-}
-
-function invalid(pointer: string, detail: string): AppError {
-  return new AppError('invalid_request', `${pointer.slice(1)}: ${detail}`, {
-    errors: [{ pointer, code: 'invalid_value', detail }],
   });
 }

@@ -102,7 +102,7 @@ const CALLS: Record<string, () => Promise<Answer>> = {
     api.get(`/v1/campaigns/${world.started}/deliveries?state=bounced`),
   'get /v1/deliveries/{id}': () => api.get(`/v1/deliveries/${world.delivery}`),
   'get /v1/reports/bounces': () =>
-    api.get('/v1/reports/bounces?from=2020-01-01&to=2040-01-01&group_by=class'),
+    api.get('/v1/reports/bounces?from=2026-01-01&to=2026-12-31&group_by=class'),
   'post /v1/bounces/rules': () =>
     api.post('/v1/bounces/rules', {
       id: 'quota-words',
@@ -127,6 +127,12 @@ const CALLS: Record<string, () => Promise<Answer>> = {
       { body: 'Subject: hello\r\n\r\nhello' },
       { headers: { 'Content-Type': 'message/rfc822' } },
     ),
+  'get /v1/reports/complaints': () =>
+    api.get('/v1/reports/complaints?from=2026-01-01&to=2026-12-31&group_by=day'),
+  'get /v1/reports/suppressions': () =>
+    api.get('/v1/reports/suppressions?from=2026-01-01&to=2026-12-31'),
+  'get /v1/reports/domains': () =>
+    api.get(`/v1/reports/domains?from=2026-01-01&to=2026-12-31&campaign_id=${world.started}`),
   'get /v1/suppressions': () => api.get('/v1/suppressions'),
   'post /v1/suppressions': () =>
     api.post('/v1/suppressions', { entries: [{ email: 'x@example.com' }, { email: '?' }] }),

@@ -1,3 +1,4 @@
+import { readXlsx } from 'hucre/xlsx';
 import { beforeAll, expect, test } from 'vitest';
 import { createCampaign, useApi } from './harness.ts';
 
@@ -140,38 +141,105 @@ test.each([
 
 const BOUNCES = '/v1/reports/bounces?from=2026-03-01&to=2026-03-31';
 
+/** What the recorder adds beside the daily rollups above. */
+async function addProviderRollups(): Promise<void> {
+  await api.database.sql`
+    insert into provider_rollups (campaign_id, slot, provider, kind, class, count)
+    select campaign_id, day::timestamp at time zone 'UTC', 'other', kind, class, sum(count)
+    from daily_rollups group by 1, 2, 4, 5
+    on conflict do nothing`;
+}
+
 test.each([
   ['class', ['bad_mailbox']],
   ['domain', ['one.example', 'two.example']],
   ['day', ['2026-03-01', '2026-03-02']],
 ])('bounces by %s', async (groupBy, keys) => {
+  await addProviderRollups();
   const { status, body } = await api.get(`${BOUNCES}&group_by=${groupBy}`, { as: 'read' });
 
   expect(status).toBe(200);
   expect(body.data.map((row) => row.key)).toEqual(keys);
+  expect(body).toMatchObject({
+    period: { from: '2026-03-01', to: '2026-03-31' },
+    before: { from: '2026-01-29', to: '2026-02-28' },
+    totals: { delivered: 1, total: 2, rate: 2, before: { delivered: 0, rate: null } },
+    has_more: false,
+  });
 });
 
 test('bounces as CSV, by Accept or by format; the format wins', async () => {
+  await addProviderRollups();
   const csv = { Accept: 'text/csv' };
   const asked = await api.get(BOUNCES, { headers: csv });
   const named = await api.get(`${BOUNCES}&format=csv`);
   const json = await api.get(`${BOUNCES}&format=json`, { headers: csv });
 
   expect(asked.headers.get('Content-Type')).toBe('text/csv; charset=utf-8');
-  expect(asked.text).toBe('class,bounced,bounced_late,total\r\nbad_mailbox,2,0,2\r\n');
+  expect(asked.headers.get('Vary')).toBe('Accept');
+  expect(asked.text).toBe(
+    'class,delivered,bounced,bounced_late,total,rate,' +
+      'before_delivered,before_bounced,before_bounced_late,before_total,before_rate\r\n' +
+      'bad_mailbox,1,2,0,2,2,0,0,0,0,\r\n',
+  );
   expect(named.text).toBe(asked.text);
   expect(json.body.data).toHaveLength(1);
 });
 
+test('as XLSX: one sheet, numbers as numbers, and text that is no formula', async () => {
+  await api.database.sql`
+    insert into daily_rollups (campaign_id, day, domain, kind, class, count)
+    select min(campaign_id), '2026-05-01', '=cmd|x', 'delivery.accepted', '', 7 from daily_rollups`;
+  const path = '/v1/reports/domains?from=2026-05-01&to=2026-05-01&format=xlsx';
+  const response = await api.app.request(path, {
+    headers: { Authorization: `Bearer ${api.keys.read}` },
+  });
+
+  expect(response.status).toBe(200);
+  expect(response.headers.get('Content-Type')).toContain('spreadsheetml.sheet');
+  expect(response.headers.get('Content-Disposition')).toBe(
+    'attachment; filename="domains-2026-05-01-2026-05-01.xlsx"',
+  );
+  const { sheets } = await readXlsx(new Uint8Array(await response.arrayBuffer()));
+  expect(sheets.map(({ name }) => name)).toEqual(['domains']);
+  expect(sheets[0]?.rows[0]?.slice(0, 2)).toEqual(['domain', 'delivered']);
+  expect(sheets[0]?.rows[1]?.slice(0, 2)).toEqual(['=cmd|x', 7]);
+});
+
+test('campaigns and senders have names, in files too', async () => {
+  await addProviderRollups();
+  const { body } = await api.get(`${BOUNCES}&group_by=campaign`);
+  const { text } = await api.get(`${BOUNCES}&group_by=sender&format=csv`);
+
+  expect(body.data).toMatchObject([{ key: campaign, name: 'March' }]);
+  expect(text).toMatch(/^sender,name,delivered,.*\r\nsnd_[0-9a-z]{13},news@example.com,1,/);
+});
+
+test('a limit cuts the page and says so', async () => {
+  const { body } = await api.get(`${BOUNCES}&group_by=domain&limit=1`);
+
+  expect(body.data.map((row) => row.key)).toEqual(['one.example']);
+  expect(body.has_more).toBe(true);
+});
+
 test.each([
-  ['?to=2026-03-31', 'from'],
-  ['?from=2026-02-30&to=2026-03-31', 'from'],
-  ['?from=2026-04-01&to=2026-03-01', '/from'],
-  ["?from=2026-03-01'--&to=2026-03-31", 'from'],
-  ['?from=2026-03-01&to=2026-03-31&group_by=colour', 'group_by'],
-  ['?from=2026-03-01&to=2026-03-31&format=xml', 'format'],
-])('bounces%s is refused', async (query, pointer) => {
-  const { status, body } = await api.get(`/v1/reports/bounces${query}`);
+  ['bounces', '?to=2026-03-31', 'from'],
+  ['bounces', '?from=2026-02-30&to=2026-03-31', 'from'],
+  ['bounces', '?from=2026-04-01&to=2026-03-01', 'from'],
+  ['bounces', "?from=2026-03-01'--&to=2026-03-31", 'from'],
+  ['bounces', '?from=2026-03-01&to=2026-03-31&group_by=colour', 'group_by'],
+  ['bounces', '?from=2026-03-01&to=2026-03-31&format=xml', 'format'],
+  ['bounces', '?from=2026-03-01&to=2026-03-31&provider=nobody', 'provider'],
+  ['bounces', '?from=2026-03-01&to=2026-03-31&domain=a%20b', 'domain'],
+  ['bounces', '?from=2026-03-01&to=2026-03-31&domain=a%00.example', 'domain'],
+  ['bounces', '?from=2026-03-01&to=2026-03-31&campaign_id=cmp_1', 'campaign_id'],
+  ['bounces', '?from=2026-03-01&to=2026-03-31&limit=10001', 'limit'],
+  ['domains', '?from=2026-03-01&to=2026-03-31&group_by=class', 'group_by'],
+  ['domains', '?from=2026-03-01&to=2026-03-31&class=full', 'class'],
+  ['complaints', '?from=2026-03-01&to=2026-04-15&group_by=hour', 'to'],
+  ['suppressions', '?from=2026-03-01&to=2028-04-15&format=csv', 'to'],
+])('%s%s is refused', async (topic, query, pointer) => {
+  const { status, body } = await api.get(`/v1/reports/${topic}${query}`);
 
   expect([status, body.errors[0]?.pointer]).toEqual([422, pointer]);
 });

@@ -2,16 +2,9 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { getDelivery, listDeliveries } from '../../src/campaigns/deliveries.ts';
 import type { DeliveryState } from '../../src/campaigns/deliveries.ts';
 import { startCampaign } from '../../src/campaigns/lifecycle.ts';
-import {
-  balance,
-  bouncesReport,
-  campaignReport,
-  stepFor,
-  verifyBalance,
-} from '../../src/campaigns/reports.ts';
+import { balance, campaignReport, stepFor, verifyBalance } from '../../src/campaigns/reports.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import type { EventKind } from '../../src/kernel/events.ts';
-import { formatId } from '../../src/kernel/ids.ts';
 import { addToRollups } from '../../src/kernel/rollups/store.ts';
 import { expandCampaign } from '../../src/scheduler/expand/expand.ts';
 import { useDatabase } from '../harness/database.ts';
@@ -199,55 +192,6 @@ describe('the report', () => {
   test('steps keep the timeline short', () => {
     for (const minutes of [0, 1, 299, 301, 10_000, 400_000]) {
       expect(minutes / stepFor(minutes)).toBeLessThanOrEqual(300);
-    }
-  });
-
-  test('bounces between days, by what is asked for', async () => {
-    const one = await makeCampaign(deps());
-    const two = await makeCampaign(deps(), { senderId: one.senderId });
-    const row = (id: bigint, day: string, domain: string, cls: string, count: number) => ({
-      campaignId: id,
-      at: new Date(`${day}T23:59:00Z`),
-      domain,
-      class: cls,
-      kind: 'delivery.bounced' as const,
-      count,
-    });
-    await addToRollups(database.sql, [
-      row(one.id, '2031-01-01', 'a.example', 'full', 1),
-      row(one.id, '2031-01-02', 'a.example', 'full', 2),
-      row(two.id, '2031-01-02', 'b.example', 'bad_mailbox', 4),
-      { ...row(two.id, '2031-01-03', 'b.example', 'full', 8), kind: 'bounce.late' as const },
-      row(two.id, '2031-01-04', 'b.example', 'full', 16),
-    ]);
-    const ask = (groupBy: 'class' | 'domain' | 'campaign' | 'day') =>
-      bouncesReport(deps(), { from: '2031-01-01', to: '2031-01-03', groupBy });
-    expect(await ask('class')).toEqual([
-      { key: 'full', bounced: 3, bouncedLate: 8, total: 11 },
-      { key: 'bad_mailbox', bounced: 4, bouncedLate: 0, total: 4 },
-    ]);
-    expect(await ask('domain')).toEqual([
-      { key: 'b.example', bounced: 4, bouncedLate: 8, total: 12 },
-      { key: 'a.example', bounced: 3, bouncedLate: 0, total: 3 },
-    ]);
-    expect((await ask('campaign')).map(({ key, total }) => [key, total])).toEqual([
-      [formatId('cmp', two.id), 12],
-      [formatId('cmp', one.id), 3],
-    ]);
-    expect((await ask('day')).map(({ key, total }) => [key, total])).toEqual([
-      ['2031-01-01', 1],
-      ['2031-01-02', 6],
-      ['2031-01-03', 8],
-    ]);
-    for (const [from, to] of [
-      ['2031-13-01', '2031-01-01'],
-      ['yesterday', '2031-01-01'],
-      ['2031-01-02', '2031-01-01'],
-      ['2031-02-30', '2031-03-01'],
-    ] as const) {
-      await expect(bouncesReport(deps(), { from, to, groupBy: 'day' })).rejects.toMatchObject({
-        code: 'invalid_request',
-      });
     }
   });
 });

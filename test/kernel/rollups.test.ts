@@ -41,6 +41,30 @@ test('the same key is summed, within one call and over calls', async () => {
   ).toEqual([{ minute: new Date('2026-03-01T23:59:00Z'), kind: 'delivery.bounced', count: 6n }]);
 });
 
+test('quarters of an hour by provider: of the table, learned, or other', async () => {
+  await database.sql`
+    insert into domain_providers (domain, provider, mx_host)
+    values ('firm.example', 'qq', 'mx3.qq.com')`;
+  const domains = ['qq.com', 'foxmail.com', 'firm.example', 'small.example', 'tiny.example'];
+  const of = (domain: string, minute: number) =>
+    row(3n, { domain, at: new Date(Date.UTC(2026, 2, 1, 10, minute, 59)) });
+  await addToRollups(
+    database.sql,
+    domains.flatMap((domain) => [of(domain, 14), of(domain, 15)]),
+  );
+  await addToRollups(database.sql, [of('qq.com', 29)]);
+
+  expect(
+    await database.sql`select slot, provider, kind, class, count from provider_rollups
+      where campaign_id = 3 order by slot, provider`,
+  ).toMatchObject([
+    { slot: new Date('2026-03-01T10:00:00Z'), provider: 'other', count: 2n },
+    { slot: new Date('2026-03-01T10:00:00Z'), provider: 'qq', class: 'full', count: 3n },
+    { slot: new Date('2026-03-01T10:15:00Z'), provider: 'other', count: 2n },
+    { slot: new Date('2026-03-01T10:15:00Z'), provider: 'qq', class: 'full', count: 4n },
+  ]);
+});
+
 test('no rows: nothing happens', async () => {
   await addToRollups(database.sql, []);
 });
@@ -58,6 +82,13 @@ test('writers with the same rows in other orders never deadlock, and nothing is 
   );
   expect(
     await database.sql`select kind, sum(count)::int as n from daily_rollups where campaign_id = 2
+      group by kind order by kind`,
+  ).toEqual([
+    { kind: 'delivery.accepted', n: 24 * 40 },
+    { kind: 'delivery.bounced', n: 24 * 40 },
+  ]);
+  expect(
+    await database.sql`select kind, sum(count)::int as n from provider_rollups where campaign_id = 2
       group by kind order by kind`,
   ).toEqual([
     { kind: 'delivery.accepted', n: 24 * 40 },

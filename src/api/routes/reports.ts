@@ -1,13 +1,9 @@
-/** api/routes/reports — who got it, who did not, and why. */
+/** api/routes/reports — of one campaign: who got it, who did not, and why. See period-reports.ts. */
 import { z } from '@hono/zod-openapi';
-import type { Context } from 'hono';
-import { accepts } from 'hono/accepts';
 import type { CampaignDeps } from '../../campaigns/deps.ts';
-import { bouncesReport, campaignReport } from '../../campaigns/reports.ts';
-import type { BounceRow, CampaignReport } from '../../campaigns/reports.ts';
-import { csvLine } from '../csv.ts';
+import { campaignReport } from '../../campaigns/reports.ts';
+import type { CampaignReport } from '../../campaigns/reports.ts';
 import { endpoint } from '../endpoint.ts';
-import type { ApiEnv } from '../environment.ts';
 import type { Gate } from '../gate.ts';
 import { createRouter } from '../router.ts';
 import type { ApiRouter } from '../router.ts';
@@ -72,19 +68,6 @@ const ReportSchema = z
   })
   .openapi('CampaignReport');
 
-const BouncesSchema = z
-  .object({
-    data: z.array(
-      z.object({
-        key: z.string().openapi({ description: 'A class, domain, campaign id or day' }),
-        bounced: count.openapi({ description: 'During the conversation' }),
-        bounced_late: count.openapi({ description: 'Reported afterwards' }),
-        total: count,
-      }),
-    ),
-  })
-  .openapi('BouncesReport');
-
 const campaign = endpoint(
   { scope: 'read' },
   {
@@ -99,65 +82,13 @@ const campaign = endpoint(
   },
 );
 
-const bounces = endpoint(
-  { scope: 'read' },
-  {
-    method: 'get',
-    path: '/v1/reports/bounces',
-    tags: ['Reports'],
-    summary: 'Bounces of all campaigns between two days',
-    description: 'As CSV with `Accept: text/csv` or `?format=csv`. At most 10,000 rows.',
-    request: {
-      query: z.strictObject({
-        from: z.iso.date().openapi({ example: '2026-03-01', description: 'UTC, included' }),
-        to: z.iso.date().openapi({ example: '2026-03-31', description: 'UTC, included' }),
-        group_by: z.enum(['class', 'domain', 'campaign', 'day']).default('class'),
-        format: z.enum(['json', 'csv']).optional(),
-      }),
-    },
-    responses: {
-      200: {
-        description: 'The largest first; days in order',
-        content: { ...json(BouncesSchema), 'text/csv': { schema: z.string() } },
-      },
-    },
-  },
-);
-
 export function reportRoutes(gate: Gate, deps: CampaignDeps): ApiRouter {
   const router = createRouter();
   router.openapi(gate(campaign), async (c) => {
     const id = requireId('cmp', c.req.valid('param').id);
     return c.json(present(await campaignReport(deps, id)), 200);
   });
-  router.openapi(gate(bounces), async (c) => {
-    const { from, to, group_by: groupBy, format } = c.req.valid('query');
-    const rows = await bouncesReport(deps, { from, to, groupBy });
-    if ((format ?? wantedFormat(c)) === 'csv') {
-      return c.body(csvOf(groupBy, rows), 200, {
-        'Content-Type': 'text/csv; charset=utf-8',
-        'Content-Disposition': `attachment; filename="bounces-${from}-${to}.csv"`,
-        Vary: 'Accept',
-      });
-    }
-    const data = rows.map(({ bouncedLate, ...row }) => ({ ...row, bounced_late: bouncedLate }));
-    return c.json({ data }, 200, { Vary: 'Accept' });
-  });
   return router;
-}
-
-function wantedFormat(c: Context<ApiEnv>): 'json' | 'csv' {
-  const type = accepts(c, {
-    header: 'Accept',
-    supports: ['application/json', 'text/csv'],
-    default: 'application/json',
-  });
-  return type === 'text/csv' ? 'csv' : 'json';
-}
-
-function csvOf(groupBy: string, rows: readonly BounceRow[]): string {
-  const lines = rows.map((row) => csvLine([row.key, row.bounced, row.bouncedLate, row.total]));
-  return csvLine([groupBy, 'bounced', 'bounced_late', 'total']) + lines.join('');
 }
 
 function present(report: CampaignReport): z.infer<typeof ReportSchema> {

@@ -9,13 +9,16 @@
  *           for ever stays so.
  *           Every change writes its event (an import writes one for all its rows) and is told by
  *           NOTIFY in the same transaction. Events name the entry, never the address: so an erased
- *           address has fewer places to be forgotten in.
+ *           address has fewer places to be forgotten in. New rows are counted for the reports in the
+ *           statement that adds them (kind `suppression.added`, the reason as class).
  * Locks:    rows are taken in key order. A writer waits for another's uncommitted row of the same key,
  *           behind an import that may be seconds: callers take hot rows (rollups) after this.
  * See:      suppression.ts (the matching rule and the strengths).
  */
 import type postgres from 'postgres';
 import { CHANNELS } from '../../kernel/events.ts';
+import { OTHER_PROVIDER } from '../../kernel/providers/provider.ts';
+import { SLOT_MINUTES } from '../../kernel/rollups/store.ts';
 import type { Db, Sql, Tx } from '../../kernel/postgres/connect.ts';
 import { REASONS_BY_STRENGTH } from './suppression.ts';
 import type {
@@ -147,6 +150,25 @@ async function insertStronger(
       from changed c join ${distinctInput(tx, source)}
         using (address_key, scope, scope_value)
       where ${logEach}
+    ), counted as (
+      select coalesce(campaign_id, 0) as campaign_id, split_part(address_key, '@', -1) as domain,
+        reason::text as class, count(*) as count
+      from changed where is_new
+      group by 1, 2, 3
+    ), by_day as (
+      insert into daily_rollups as r (campaign_id, day, domain, kind, class, count)
+      select campaign_id, (now() at time zone 'UTC')::date, domain, 'suppression.added', class, count
+      from counted order by campaign_id, domain, class
+      on conflict (campaign_id, day, domain, kind, class)
+      do update set count = r.count + excluded.count
+    ), by_slot as (
+      insert into provider_rollups as r (campaign_id, slot, provider, kind, class, count)
+      select campaign_id, date_bin(make_interval(mins => ${SLOT_MINUTES}), now(), '2000-01-01T00:00:00Z'), coalesce(p.provider, ${OTHER_PROVIDER}),
+        'suppression.added', class, sum(count)
+      from counted left join domain_providers p using (domain)
+      group by 1, 3, 5 order by 1, 3, 5
+      on conflict (campaign_id, slot, provider, kind, class)
+      do update set count = r.count + excluded.count
     )
     select count(*) filter (where is_new)::int as added,
       count(*) filter (where not is_new)::int as extended

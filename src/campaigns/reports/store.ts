@@ -150,39 +150,3 @@ export async function countBouncedLate(db: Db, campaignId: bigint): Promise<numb
       and not exists (select 1 from early_bounces w where w.delivery_id = e.delivery_id)`;
   return row?.count ?? 0;
 }
-
-export type BounceGroup = 'class' | 'domain' | 'campaign' | 'day';
-
-export interface BounceCounts {
-  /** Set when grouped by campaign. */
-  campaignId: bigint | null;
-  text: string;
-  bounced: number;
-  bouncedLate: number;
-}
-
-const MAX_GROUPS = 10_000;
-
-export async function selectBounces(
-  db: Db,
-  query: { from: string; to: string; groupBy: BounceGroup },
-): Promise<BounceCounts[]> {
-  const of = (kind: string) => db`coalesce(sum(count) filter (where kind = ${kind}), 0)::float8`;
-  const group = {
-    class: db`class`,
-    domain: db`domain`,
-    campaign: db`campaign_id`,
-    day: db`day`,
-  }[query.groupBy];
-  const byCampaign = query.groupBy === 'campaign';
-  return db<BounceCounts[]>`
-    select ${byCampaign ? db`campaign_id` : db`null::bigint as campaign_id`},
-      ${byCampaign ? db`''` : db`${group}::text`} as text,
-      ${of('delivery.bounced')} as bounced, ${of('bounce.late')} as bounced_late
-    from daily_rollups
-    where day between ${query.from}::date and ${query.to}::date
-      and kind in ('delivery.bounced', 'bounce.late')
-    group by ${group}
-    order by ${query.groupBy === 'day' ? db`day` : db`sum(count) desc, ${group}`}
-    limit ${MAX_GROUPS}`;
-}

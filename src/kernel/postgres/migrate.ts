@@ -2,7 +2,8 @@
  * kernel/postgres/migrate — brings a database to the schema of this version.
  *
  * Promises: idempotent; one process at a time (advisory lock), the others wait and find nothing to
- *           do; each migration and its row in the journal are one transaction.
+ *           do; each migration and its row in the journal are one transaction. The data that is part
+ *           of the code (providers) is brought up to date with it.
  * Why not Drizzle's own migrator: it imports the whole query builder, which costs every process
  *           133 MB of resident memory (measured). The files and the journal table are Drizzle's.
  * See:      drizzle/schema.ts, `npm run migrations` (makes a new one after the schema changed).
@@ -12,6 +13,7 @@ import { readMigrationFiles } from 'drizzle-orm/migrator';
 import type { MigrationMeta } from 'drizzle-orm/migrator';
 import { connect } from './connect.ts';
 import type { Sql } from './connect.ts';
+import { syncProviders } from '../providers/store.ts';
 
 const MIGRATIONS = fileURLToPath(new URL('../../../drizzle/migrations', import.meta.url));
 const MIGRATION_LOCK = 7_305_809;
@@ -35,6 +37,7 @@ export async function migrate(url: string): Promise<void> {
     for (const file of migrationFiles()) {
       if (last?.at == null || BigInt(file.folderMillis) > last.at) await apply(sql, file);
     }
+    await syncProviders(sql);
   } finally {
     await sql.end({ timeout: 5 });
   }

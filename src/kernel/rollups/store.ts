@@ -2,14 +2,16 @@
  * kernel/rollups/store — the counts that the balance and the reports read.
  *
  * Promises: counts are added in the transaction of the events they count, so the two agree after any
- *           crash. Rows are summed first and written in key order, rules before daily before minute, so two
- *           writers never wait for each other in a circle.
+ *           crash. Rows are summed first and written in key order, rules before daily before minute
+ *           before provider, so two writers never wait for each other in a circle.
  * Callers:  call it last in the transaction, and once. The rows of the running minute are hot: a lock
  *           on them is held until the commit, and everybody who takes them last cannot deadlock.
- * See:      drizzle/schema.ts dailyRollups, minuteRollups; src/campaigns/reports.ts reads.
+ * See:      drizzle/schema.ts dailyRollups, minuteRollups, providerRollups; src/campaigns/reports.ts and
+ *           campaigns/reports/ read; suppressions/store.ts counts its own.
  */
 import type { EventKind } from '../events.ts';
 import type { Db } from '../postgres/connect.ts';
+import { OTHER_PROVIDER } from '../providers/provider.ts';
 
 export interface RollupRow {
   campaignId: bigint;
@@ -24,7 +26,15 @@ export interface RollupRow {
   count: number;
 }
 
-/** Adds `rows` to all three tables. Days and minutes are UTC. */
+/** Reports and alarms see time in steps of this length: every time zone is a multiple of it away. */
+export const SLOT_MINUTES = 15;
+const SLOT_MS = SLOT_MINUTES * 60_000;
+
+export function slotOf(at: Date): Date {
+  return new Date(Math.floor(at.getTime() / SLOT_MS) * SLOT_MS);
+}
+
+/** Adds `rows` to all four tables. Days and minutes are UTC. */
 export async function addToRollups(db: Db, rows: readonly RollupRow[]): Promise<void> {
   if (rows.length === 0) return;
   await addToRules(db, rows);
@@ -35,6 +45,10 @@ export async function addToRollups(db: Db, rows: readonly RollupRow[]): Promise<
   await addToMinutes(
     db,
     sum(rows, (row) => [`${row.at.toISOString().slice(0, 16)}Z`]),
+  );
+  await addToProviders(
+    db,
+    sum(rows, (row) => [slotOf(row.at).toISOString(), row.domain, row.class]),
   );
 }
 
@@ -106,5 +120,26 @@ async function addToMinutes(db: Db, totals: readonly Total[]): Promise<void> {
       ${totals.map((t) => String(t.count))}::bigint[]
     )
     on conflict (campaign_id, minute, kind)
+    do update set count = r.count + excluded.count`;
+}
+
+/** The provider is looked up here: a domain is counted for one provider, whoever counts it. */
+async function addToProviders(db: Db, totals: readonly Total[]): Promise<void> {
+  await db`
+    insert into provider_rollups as r (campaign_id, slot, provider, kind, class, count)
+    select t.campaign_id, t.slot, coalesce(p.provider, ${OTHER_PROVIDER}) as provider, t.kind,
+      t.class, sum(t.count)
+    from unnest(
+      ${totals.map((t) => t.campaignId)}::bigint[],
+      ${totals.map((t) => t.parts[0] ?? '')}::text[]::timestamptz[],
+      ${totals.map((t) => t.parts[1] ?? '')}::text[],
+      ${totals.map((t) => t.kind)}::text[],
+      ${totals.map((t) => t.parts[2] ?? '')}::text[],
+      ${totals.map((t) => String(t.count))}::bigint[]
+    ) as t (campaign_id, slot, domain, kind, class, count)
+    left join domain_providers p on p.domain = t.domain
+    group by 1, 2, 3, 4, 5
+    order by 1, 2, 3, 4, 5
+    on conflict (campaign_id, slot, provider, kind, class)
     do update set count = r.count + excluded.count`;
 }

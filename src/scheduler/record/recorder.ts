@@ -25,6 +25,8 @@ import type { Clock } from '../../kernel/clock.ts';
 import { within } from '../../kernel/lifecycle.ts';
 import type { Logger } from '../../kernel/log.ts';
 import type { Sql, Tx } from '../../kernel/postgres/connect.ts';
+import { createProviderLearner } from '../../kernel/providers/store.ts';
+import type { MxSighting } from '../../kernel/providers/store.ts';
 import { addToRollups } from '../../kernel/rollups/store.ts';
 import { describeFailure } from '../../mta/failure.ts';
 import type { SiteFailure } from '../../mta/transaction.ts';
@@ -80,6 +82,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
 class GroupRecorder implements Recorder {
   readonly #options: RecorderOptions;
   readonly #marker: Marker;
+  readonly #providers = createProviderLearner();
   readonly #queue: Item[] = [];
   readonly #running: Promise<void>;
   /** Calls of `ready` that wait for room. */
@@ -141,7 +144,7 @@ class GroupRecorder implements Recorder {
     const items = this.#queue.slice(0, MAX_PER_TRANSACTION);
     const entries = items.flatMap((item) => ('entry' in item ? [item.entry] : []));
     const settlements = items.flatMap((item) => ('settlement' in item ? [item.settlement] : []));
-    await sql.begin(async (tx) => {
+    const learned = await sql.begin(async (tx) => {
       const applied = entries.length > 0 ? await writeEntries(this.#options, tx, entries) : [];
       const batchIds = settlements.map((settlement) => settlement.batchId);
       if (batchIds.length > 0) await settleBatches(tx, owner, batchIds);
@@ -149,12 +152,15 @@ class GroupRecorder implements Recorder {
         tx,
         applied.flatMap((entry) => unmatchedOf(entry, this.#options.clock())),
       );
+      const remember = await this.#providers.learn(tx, applied.flatMap(sightingOf));
       // Last: the rows of the running minute are hot, and locked until the commit.
       await addToRollups(
         tx,
         applied.flatMap((entry) => rollupOf(entry, this.#options.clock())),
       );
+      return { remember };
     });
+    learned.remember();
     this.#queue.splice(0, items.length);
     for (const settlement of settlements) settlement.done();
     if (this.#queue.length < MAX_QUEUED) this.#makeRoom();
@@ -262,6 +268,10 @@ function unmatchedOf({ decision, outcome, domain }: Entry, at: Date): UnmatchedR
   if (outcome?.reply == null || rule === null || name === null || !isUnmatched(rule)) return [];
   const { code, enhanced, text } = outcome.reply;
   return [{ code, enhanced, text, stage: outcome.stage, class: name, domain, at }];
+}
+
+function sightingOf({ domain, outcome }: Entry): MxSighting[] {
+  return outcome?.mxHost == null ? [] : [{ domain, mxHost: outcome.mxHost }];
 }
 
 /** Rollups count states (the balance reads them) and deferrals, whatever the event was called. */
