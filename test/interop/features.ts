@@ -121,7 +121,8 @@ function describeSignatures(stand: () => Stand): void {
 function describeExtensions(kind: ReceiverKind, stand: () => Stand): void {
   const offers = new Set(kind.offers);
 
-  test('EHLO offers what the table says', async () => {
+  test('EHLO offers what the table says', async ({ task }) => {
+    task.meta.version = inject('versions')[kind.name] ?? '';
     const greeted = await keywordsAt(stand().taps.get('clear')?.port ?? 0);
     expect(KEYWORDS.filter((keyword) => greeted.includes(keyword))).toEqual(
       KEYWORDS.filter((keyword) => offers.has(keyword)),

@@ -45,13 +45,19 @@ export async function whyNotHere(): Promise<string | null> {
   }
 }
 
-/** Unpacks packages and their libraries into `root`. Throws when they cannot be had. */
-export async function unpack(packages: readonly string[], root: string): Promise<void> {
+/**
+ * Unpacks packages and their libraries into `root`. Throws when they cannot be had.
+ * Returns the version of the first.
+ */
+export async function unpack(packages: readonly string[], root: string): Promise<string> {
   const folder = join(CACHE, packages[0] ?? '');
   mkdirSync(folder, { recursive: true });
   await download(packages, folder);
   mkdirSync(root, { recursive: true });
-  for (const file of newestFiles(folder)) await run('dpkg', ['-x', join(folder, file), root]);
+  const files = newestFiles(folder);
+  for (const file of files) await run('dpkg', ['-x', join(folder, file), root]);
+  const server = files.find((file) => file.startsWith(`${packages[0] ?? ''}_`));
+  return decodeURIComponent(server?.split('_')[1] ?? '');
 }
 
 async function download(packages: readonly string[], folder: string): Promise<void> {

@@ -17,6 +17,12 @@ declare module 'vitest' {
     /** Folder by name of the receiver or verifier. */
     rooms: Readonly<Record<string, string>>;
     missing: Readonly<Record<string, string>>;
+    /** Debian's version of the server. */
+    versions: Readonly<Record<string, string>>;
+  }
+  interface TaskMeta {
+    /** Of the receiver, for the table. */
+    version?: string;
   }
 }
 
@@ -24,6 +30,7 @@ export async function setup(project: TestProject): Promise<() => void> {
   const base = mkdtempSync(join(tmpdir(), 'volley-interop-'));
   const rooms: Record<string, string> = {};
   const missing: Record<string, string> = {};
+  const versions: Record<string, string> = {};
   let reason = await whyNotHere();
   const only = (process.env.INTEROP_ONLY ?? '').split(',').filter((name) => name !== '');
   for (const [name, packages] of Object.entries(PACKAGES)) {
@@ -32,7 +39,7 @@ export async function setup(project: TestProject): Promise<() => void> {
     const root = join(base, name);
     try {
       if (reason !== null) throw new Error(reason);
-      await unpack(packages, root);
+      versions[name] = await unpack(packages, root);
       rooms[name] = root;
     } catch (error) {
       if (error instanceof AptSilent) reason = error.message;
@@ -41,5 +48,6 @@ export async function setup(project: TestProject): Promise<() => void> {
   }
   project.provide('rooms', rooms);
   project.provide('missing', missing);
+  project.provide('versions', versions);
   return () => rmSync(base, { recursive: true, force: true });
 }

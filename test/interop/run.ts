@@ -4,10 +4,12 @@
  *     npm run test:interop                          # all that can be had here
  *     npm run test:interop -- --only postfix,exim
  *     npm run test:interop -- --require postfix     # fails when Postfix cannot be had
+ *     npm run test:interop -- --write docs/interop.md   # puts the table there
  *
  * Prints a table of features and receivers. What cannot be had here (no root, no apt, no network) is
  * named with the reason, and fails only when it is required.
  */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { startVitest } from 'vitest/node';
 import type { TestCase, TestModule } from 'vitest/node';
@@ -20,6 +22,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string', default: '' },
     require: { type: 'string', default: '' },
+    write: { type: 'string' },
   },
 });
 const split = (text: string): string[] => text.split(',').filter((name) => name !== '');
@@ -35,23 +38,32 @@ if (stranger !== undefined) {
 // Read by rooms.ts: the others need not be unpacked.
 process.env.INTEROP_ONLY = wanted.join(',');
 const files = wanted.map((name) => `test/interop/${name}.test.ts`);
-const vitest = await startVitest(files, { project: ['interop'], watch: false, run: true });
+// One receiver at a time: they share the rooms of the verifiers.
+const vitest = await startVitest(files, {
+  project: ['interop'],
+  watch: false,
+  run: true,
+  fileParallelism: false,
+});
 const modules = wanted.flatMap((name) =>
   vitest.state.getTestModules().filter(({ moduleId }) => moduleId.endsWith(`/${name}.test.ts`)),
 );
 const missing = missingOf(modules);
-if (missing.size < wanted.length) print(`\n${tableOf(modules)}\n`);
-for (const line of RECEIVERS.filter(isShown).flatMap(lacksOf)) print(line);
+const columns = wanted.filter((name) => !missing.has(name));
+const [header, ...rows] = tableOf(modules);
+const lacks = RECEIVERS.filter(({ name }) => columns.includes(name)).flatMap(lacksOf);
+if (columns.length > 0) print(`\n${formatTable(header ?? [], rows)}\n`);
+for (const line of lacks) print(line);
 for (const [name, reason] of missing) print(`${name} is ${reason}`);
+if (values.write !== undefined) {
+  const text = readFileSync(values.write, 'utf8');
+  writeFileSync(values.write, withTable(text, markdownTable(header ?? [], rows), lacks));
+}
 await vitest.close();
 const lacking = required.filter((name) => missing.has(name));
 if (lacking.length > 0) {
   print(`Required, and not here: ${lacking.join(', ')}.`);
   process.exitCode = 1;
-}
-
-function isShown({ name }: ReceiverKind): boolean {
-  return wanted.includes(name) && !missing.has(name);
 }
 
 /** Where a dash stands in the table: what the receiver itself does not have. */
@@ -78,19 +90,24 @@ function missingOf(modules: readonly TestModule[]): Map<string, string> {
   return new Map(notHere.map(({ receiver, test }) => [receiver, test.name]));
 }
 
-function tableOf(modules: readonly TestModule[]): string {
+/** The first row names the receivers, with Debian's versions. */
+function tableOf(modules: readonly TestModule[]): string[][] {
   const results = new Map<string, Map<string, string>>();
+  const versions: Record<string, string | undefined> = {};
   for (const { receiver, test } of testsOf(modules)) {
     if (missing.has(receiver)) continue;
+    versions[receiver] ??= test.meta().version?.split('-')[0];
     const row = results.get(test.name) ?? new Map<string, string>();
     row.set(receiver, resultOf(test));
     results.set(test.name, row);
   }
-  const columns = wanted.filter((name) => !missing.has(name));
-  return formatTable(
-    ['feature', ...columns],
-    [...results].map(([feature, row]) => [feature, ...columns.map((name) => row.get(name) ?? '-')]),
-  );
+  return [
+    ['feature', ...columns.map((name) => `${name} ${versions[name] ?? ''}`.trim())],
+    ...[...results].map(([name, row]) => [
+      name,
+      ...columns.map((column) => row.get(column) ?? '-'),
+    ]),
+  ];
 }
 
 function resultOf(test: TestCase): string {
@@ -98,4 +115,22 @@ function resultOf(test: TestCase): string {
   if (state === 'skipped') return test.options.mode === 'skip' ? 'not here' : 'NOT RUN';
   const seconds = ((test.diagnostic()?.duration ?? 0) / 1_000).toFixed(1);
   return state === 'passed' ? `ok ${seconds} s` : state.toUpperCase();
+}
+
+/** Without the seconds, which change; padded as prettier wants it. */
+function markdownTable(header: readonly string[], rows: readonly string[][]): string {
+  const lines = [header, ...rows].map((row) => row.map((cell) => cell.replace(/^ok .*$/, 'ok')));
+  const widths = header.map((_, at) => Math.max(...lines.map((line) => line[at]?.length ?? 0)));
+  const [first = '', ...rest] = lines.map(
+    (line) => `| ${line.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |`,
+  );
+  return [first, `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...rest].join('\n');
+}
+
+function withTable(text: string, table: string, lacks: readonly string[]): string {
+  const list = lacks.map((line) => `- ${line}\n`).join('');
+  return text.replace(
+    /(<!-- table -->\n)[^]*(<!-- end of table -->)/,
+    (_, begin: string, end: string) => `${begin}\n${table}\n\n${list}\n${end}`,
+  );
 }
