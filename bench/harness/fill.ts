@@ -5,6 +5,7 @@
  * the expansion would have left them.
  */
 import { createSender } from '../../src/campaigns/senders.ts';
+import { createConverter } from '../../src/campaigns/templates/converter.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import type { Sql } from '../../src/kernel/postgres/connect.ts';
 import { SECRET } from './engine.ts';
@@ -65,7 +66,8 @@ async function insertCampaign(
     enqueueExpansion: async () => undefined,
     enqueueCancellation: async () => undefined,
   };
-  const deps = { sql, clock: systemClock, secret: SECRET, previousSecrets: [], jobs };
+  const convert = createConverter();
+  const deps = { sql, clock: systemClock, secret: SECRET, previousSecrets: [], jobs, convert };
   const sender = await createSender(deps, {
     fromAddress: `news@${DOMAIN}`,
     displayName: 'Corner Shop',

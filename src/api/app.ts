@@ -20,6 +20,7 @@ import { AppError } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/log.ts';
 import { createKeyRing } from '../verp/keyring.ts';
 import { createAuthenticate } from './auth.ts';
+import { createBodyBudget } from './body-budget.ts';
 import { docsRoutes } from './docs.ts';
 import { createGate } from './gate.ts';
 import { documentOf } from './openapi.ts';
@@ -67,11 +68,14 @@ export interface ApiDeps extends CampaignDeps {
   /** Uploads, imports and exports at one time; each holds a database connection. */
   maxStreams?: number;
   bodyLimits?: BodyLimits;
+  /** Of JSON bodies, over all requests. */
+  maxBodyBytesHeld?: number;
   /** How long an export waits for a client that does not read. */
   stallTimeoutMs?: number;
 }
 
 const MAX_STREAMS = 4;
+const MAX_BODY_BYTES_HELD = 64 * 1024 * 1024;
 const STALL_TIMEOUT_MS = 60_000;
 
 export function createApi(deps: ApiDeps): ApiRouter {
@@ -86,7 +90,8 @@ export function createApi(deps: ApiDeps): ApiRouter {
   };
   const bodyLimits = deps.bodyLimits ?? BODY_LIMITS;
   const authenticate = createAuthenticate(sql, clock);
-  const gate = createGate({ sql, log, authenticate, slots, bodyLimits });
+  const bodyBudget = createBodyBudget(deps.maxBodyBytesHeld ?? MAX_BODY_BYTES_HELD);
+  const gate = createGate({ sql, log, authenticate, slots, bodyLimits, bodyBudget });
 
   const app = createRouter();
   useHeaders(app);

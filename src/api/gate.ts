@@ -7,11 +7,12 @@
  */
 import type { MiddlewareHandler } from 'hono';
 import type { Authenticate } from './auth.ts';
+import type { BodyBudget } from './body-budget.ts';
 import type { Endpoint, EndpointConfig } from './endpoint.ts';
 import type { ApiEnv } from './environment.ts';
 import { idempotency } from './idempotency.ts';
 import type { IdempotencyDeps } from './idempotency.ts';
-import { MAX_JSON_BYTES, readJsonText } from './json-body.ts';
+import { MAX_JSON_BYTES, readJsonText, refuseOtherEncodings } from './json-body.ts';
 import { createRequestBody } from './request-body.ts';
 import type { BodyLimits } from './request-body.ts';
 import { allows } from './scopes.ts';
@@ -23,6 +24,7 @@ export interface GateDeps extends IdempotencyDeps {
   authenticate: Authenticate;
   slots: Slots;
   bodyLimits: BodyLimits;
+  bodyBudget: BodyBudget;
 }
 
 type Middleware = MiddlewareHandler<ApiEnv>;
@@ -37,7 +39,7 @@ export function createGate(deps: GateDeps): Gate {
     if (streams) middleware.push(takeSlot(deps.slots));
     // A GET has no body to bind; reading one would only keep the connection busy.
     if (route.method === 'get') return { ...route, middleware };
-    middleware.push(bindBody(deps.bodyLimits));
+    middleware.push(bindBody(deps));
     if (access.idempotent) {
       middleware.push(idempotency(deps, streams ? Number.POSITIVE_INFINITY : MAX_JSON_BYTES));
     }
@@ -70,15 +72,21 @@ function takeSlot(slots: Slots): Middleware {
   };
 }
 
-function bindBody(limits: BodyLimits): Middleware {
+function bindBody({ bodyBudget, bodyLimits }: GateDeps): Middleware {
   return async (c, next) => {
-    c.set('body', createRequestBody(c.req.raw.body, limits));
-    await next();
+    const body = createRequestBody(c.req.raw.body, bodyBudget, bodyLimits);
+    c.set('body', body);
+    try {
+      await next();
+    } finally {
+      body.release();
+    }
   };
 }
 
 /** Puts the checked text where the validators of zod-openapi look for it. */
 const readJson: Middleware = async (c, next) => {
+  refuseOtherEncodings(c.req.header('Content-Type'), c.req.header('Content-Encoding'));
   const text = await readJsonText(c.var.body);
   (c.req.bodyCache as unknown as { text?: Promise<string> }).text = Promise.resolve(text);
   await next();

@@ -2,13 +2,15 @@
  * api/request-body — the bytes of a request, read once, never held whole unless asked to.
  *
  * Promises: `stream` waits for the network no longer than `idleTimeoutMs` a time; `read` takes at
- *           most `maxBytes` and `readTimeoutMs` in all, whatever Content-Length said. Every byte
- *           that was handed out is in the fingerprint.
- * Fails:    `upload_aborted` when the client went away or fell silent, `body_too_large`.
+ *           most `maxBytes` and `readTimeoutMs` in all, whatever Content-Length said, and what it
+ *           holds counts against the budget of all requests until `release`. Every byte that was
+ *           handed out is in the fingerprint.
+ * Fails:    `upload_aborted` when the client went away or fell silent, `body_too_large`, `overloaded`.
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../kernel/errors.ts';
+import type { BodyBudget } from './body-budget.ts';
 
 export interface BodyLimits {
   idleTimeoutMs: number;
@@ -24,13 +26,20 @@ export interface RequestBody {
   read(maxBytes: number): Promise<Uint8Array>;
   /** SHA-256 of the body; null unless it was read to its end. */
   fingerprint(): Uint8Array | null;
+  /** The request is over: what `read` took is given back. */
+  release(): void;
 }
 
 type Source = ReadableStream<Uint8Array> | null;
 
-export function createRequestBody(source: Source, limits: BodyLimits = BODY_LIMITS): RequestBody {
+export function createRequestBody(
+  source: Source,
+  budget: BodyBudget,
+  limits: BodyLimits = BODY_LIMITS,
+): RequestBody {
   const hash = createHash('sha256');
   let digest: Uint8Array | null = null;
+  let heldBytes = 0;
 
   async function* chunks(totalTimeoutMs: number | null): AsyncGenerator<Uint8Array> {
     const reader = source?.getReader();
@@ -60,11 +69,17 @@ export function createRequestBody(source: Source, limits: BodyLimits = BODY_LIMI
         if (sizeBytes > maxBytes) {
           throw new AppError('body_too_large', `the body may have at most ${maxBytes} bytes`);
         }
+        budget.take(chunk.byteLength);
+        heldBytes += chunk.byteLength;
         parts.push(chunk);
       }
       return Buffer.concat(parts);
     },
     fingerprint: () => digest,
+    release() {
+      budget.give(heldBytes);
+      heldBytes = 0;
+    },
   };
 }
 

@@ -33,6 +33,8 @@ const KEEP_ALIVE_MS = 30_000;
 const MAX_HEADER_BYTES = 16_384;
 const CHECK_EVERY_MS = 5_000;
 const IDLE_CHECK_MS = 50;
+/** Each may hold 64 KiB that nobody has read yet. More are closed as they come. */
+const MAX_CONNECTIONS = 1_000;
 
 export async function startApi(app: ApiRouter, options: ApiServerOptions): Promise<ApiServer> {
   const listener = getRequestListener(app.fetch, {
@@ -50,6 +52,7 @@ export async function startApi(app: ApiRouter, options: ApiServerOptions): Promi
     },
     (request, response) => void listener(request, response),
   );
+  server.maxConnections = MAX_CONNECTIONS;
   await listen(server, options);
   const address = server.address();
   const port = address !== null && typeof address === 'object' ? address.port : options.port;

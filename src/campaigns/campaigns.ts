@@ -55,7 +55,7 @@ export async function createCampaign(deps: CampaignDeps, input: CampaignInput): 
   }
   const sender = await selectSender(deps.sql, input.senderId);
   if (sender === undefined) throw invalid('/sender_id', 'there is no such sender');
-  const inline = content === null ? null : await compileContent(content, '/content');
+  const inline = content === null ? null : await compileContent(deps.convert, content, '/content');
   return deps.sql.begin(async (tx) => {
     const chosen =
       inline === null ? await templateContent(tx, templateId) : await storeContent(tx, inline);

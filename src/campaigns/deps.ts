@@ -7,6 +7,7 @@
  */
 import type { Clock } from '../kernel/clock.ts';
 import type { Sql, Tx } from '../kernel/postgres/connect.ts';
+import type { Convert } from './templates/converter.ts';
 
 export interface CampaignJobs {
   /** Recipients into deliveries and batches; asked for at start, and at resume when unfinished. */
@@ -29,6 +30,8 @@ export interface CampaignDeps {
   /** Former secrets, newest first: keys they sealed can still be opened. */
   previousSecrets: readonly string[];
   jobs: CampaignJobs;
+  /** Shared by all who store content: it does one at a time. */
+  convert: Convert;
   /** Absent: nothing can be seen from here. */
   lookupTxt?: (name: string) => Promise<TxtAnswer>;
 }

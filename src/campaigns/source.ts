@@ -14,7 +14,7 @@
  *           signing sets the pace: 2,900/s RSA-2048, 5,800/s Ed25519 (bench/benches/compose.ts).
  */
 import { createPrivateKey } from 'node:crypto';
-import { invariant } from '../kernel/errors.ts';
+import { invariant, messageOf } from '../kernel/errors.ts';
 import { formatId } from '../kernel/ids.ts';
 import { createSigner } from '../mta/dkim.ts';
 import type { DkimKey, Signer } from '../mta/dkim.ts';
@@ -36,7 +36,7 @@ import { selectDkimKeys } from './senders/store.ts';
 import type { DkimKeyRow } from './senders/store.ts';
 import { createCache } from './source/cache.ts';
 import { compileContentParts } from './source/content.ts';
-import type { CompiledContent } from './source/content.ts';
+import type { Body, CompiledContent } from './source/content.ts';
 import { chooseEncoding } from './source/encode.ts';
 import {
   dateField,
@@ -192,31 +192,42 @@ interface Particulars {
 }
 
 async function finish(opened: Opened, particulars: Particulars): Promise<Rendered> {
-  const { campaign, content, signer } = opened;
+  const { campaign, signer } = opened;
+  const content = renderContent(opened.content, particulars.variables);
+  if (!content.ok) return content;
+  const headers = Buffer.from(
+    dateField(opened.now()) +
+      opened.headers +
+      particulars.to +
+      subjectField(content.subject) +
+      `Message-ID: <${particulars.messageId}@${campaign.domain}>\r\n` +
+      (campaign.stream === 'marketing' ? particulars.unsubscribe : '') +
+      (campaign.purpose === 'notice' ? noticeFields(particulars.variables['reply_to']) : '') +
+      `CFBL-Address: ${feedbackAddress(particulars.trace, campaign.bounceDomain)};\r\n report=arf\r\n` +
+      `X-Volley-Trace: ${particulars.trace}\r\n`,
+    'latin1',
+  );
+  const signature = (await signer?.signHeaders(headers, content.body.hash())) ?? UNSIGNED;
+  return {
+    ok: true,
+    message: Buffer.concat([signature, headers, CRLF, content.body.bytes]),
+    envelopeSender: bounceAddress(particulars.bounce, campaign.bounceDomain),
+    envelopeId: particulars.envelopeId,
+  };
+}
+
+type Content = { ok: true; subject: string; body: Body } | { ok: false; reason: string };
+
+/**
+ * A row that cannot be rendered is that row's failure, whatever was thrown: tried again it would fail
+ * again, and hold up its batch for as long as the campaign lives.
+ */
+function renderContent(content: CompiledContent, variables: Variables): Content {
   try {
-    const body = content.body(particulars.variables);
-    const headers = Buffer.from(
-      dateField(opened.now()) +
-        opened.headers +
-        particulars.to +
-        subjectField(content.subject(particulars.variables)) +
-        `Message-ID: <${particulars.messageId}@${campaign.domain}>\r\n` +
-        (campaign.stream === 'marketing' ? particulars.unsubscribe : '') +
-        (campaign.purpose === 'notice' ? noticeFields(particulars.variables['reply_to']) : '') +
-        `CFBL-Address: ${feedbackAddress(particulars.trace, campaign.bounceDomain)};\r\n report=arf\r\n` +
-        `X-Volley-Trace: ${particulars.trace}\r\n`,
-      'latin1',
-    );
-    const signature = (await signer?.signHeaders(headers, body.hash())) ?? UNSIGNED;
-    return {
-      ok: true,
-      message: Buffer.concat([signature, headers, CRLF, body.bytes]),
-      envelopeSender: bounceAddress(particulars.bounce, campaign.bounceDomain),
-      envelopeId: particulars.envelopeId,
-    };
+    return { ok: true, subject: content.subject(variables), body: content.body(variables) };
   } catch (error) {
-    if (error instanceof RenderError) return { ok: false, reason: error.message };
-    throw error;
+    const reason = error instanceof RenderError ? error.message : `rendering: ${messageOf(error)}`;
+    return { ok: false, reason };
   }
 }
 

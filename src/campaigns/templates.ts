@@ -44,7 +44,7 @@ const PREVIEW_UNSUBSCRIBE_URL = 'https://unsubscribe.invalid/';
 
 export async function createTemplate(deps: CampaignDeps, input: TemplateInput): Promise<Template> {
   const name = checkName(input.name);
-  const content = await compileContent(input);
+  const content = await compileContent(deps.convert, input);
   return deps.sql.begin(async (tx) => {
     const contentId = await insertContent(tx, content);
     const id = await insertTemplate(tx, name, contentId);

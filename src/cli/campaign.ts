@@ -7,6 +7,7 @@
 import { Command, Option } from 'commander';
 import { getCampaign, listCampaigns } from '../campaigns/campaigns.ts';
 import type { CampaignDeps } from '../campaigns/deps.ts';
+import { createConverter } from '../campaigns/templates/converter.ts';
 import {
   cancelCampaign,
   pauseCampaign,
@@ -48,7 +49,8 @@ async function withDeps(work: (deps: CampaignDeps) => Promise<void>): Promise<vo
     try {
       const lookupTxt = txtLookupOf(config);
       const { sql } = database;
-      await work({ sql, clock: systemClock, ...loadSecrets(config), jobs, lookupTxt });
+      const convert = createConverter();
+      await work({ sql, clock: systemClock, ...loadSecrets(config), jobs, convert, lookupTxt });
     } finally {
       await jobs.stop();
     }

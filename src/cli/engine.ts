@@ -17,6 +17,7 @@ import type { WatchDeps } from '../bounce/watch/keeper.ts';
 import { openRulebook } from '../bounce/rulebook.ts';
 import { purgeUnmatched } from '../bounce/unmatched/store.ts';
 import type { CampaignDeps } from '../campaigns/deps.ts';
+import { createConverter } from '../campaigns/templates/converter.ts';
 import { createNotices } from '../campaigns/notices.ts';
 import { loadLetters } from '../campaigns/notices/letters.ts';
 import { watchRouting } from '../campaigns/routing/live.ts';
@@ -81,7 +82,8 @@ async function assemble(options: EngineOptions, stack: ResourceStack): Promise<E
   const jobs = await startJobs(database.url, log);
   stack.onRelease('job queue', () => jobs.stop());
   const lookupTxt = txtLookupOf(config);
-  const deps: CampaignDeps = { sql, clock, ...secrets, jobs, lookupTxt };
+  const convert = createConverter();
+  const deps: CampaignDeps = { sql, clock, ...secrets, jobs, convert, lookupTxt };
 
   const ownListeners: Endpoint[] = [];
   const mta = await startMta(options, clock, ownListeners, stack);

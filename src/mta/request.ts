@@ -79,7 +79,7 @@ export async function pull(request: RequestState): Promise<Work | null> {
     return null;
   } catch (error) {
     request.exhausted = true;
-    request.log?.error({ error, domain: request.source.domain }, 'a delivery source failed');
+    request.log?.error({ err: error, domain: request.source.domain }, 'a delivery source failed');
     return null;
   } finally {
     request.pulling -= 1;
@@ -101,7 +101,7 @@ export function tellOutcome(request: RequestState, outcome: RecipientOutcome): v
   try {
     request.source.onOutcome(outcome);
   } catch (error) {
-    request.log?.error({ error }, 'an outcome was not taken');
+    request.log?.error({ err: error }, 'an outcome was not taken');
   }
 }
 
@@ -116,7 +116,7 @@ export function failRequest(request: RequestState, failure: SiteFailure): void {
   try {
     request.source.onSiteFailure(failure);
   } catch (error) {
-    request.log?.error({ error }, 'a site failure was not taken');
+    request.log?.error({ err: error }, 'a site failure was not taken');
   }
 }
 

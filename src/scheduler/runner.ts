@@ -14,7 +14,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock, Random } from '../kernel/clock.ts';
 import type { Logger } from '../kernel/log.ts';
 import type { Sql } from '../kernel/postgres/connect.ts';
-import { messageOf } from '../kernel/errors.ts';
 import type { RecipientOutcome } from '../mta/outcome.ts';
 import type { Mta, SiteFailure, Transaction } from '../mta/transaction.ts';
 import type { CampaignInWork, CampaignsInWork } from './campaigns-in-work.ts';
@@ -91,6 +90,7 @@ class RunningBatch implements BatchRun {
   #recheck: Promise<void> | null = null;
   #drained = false;
   #siteFailed = false;
+  #brokenOff = false;
 
   constructor(
     deps: RunnerDeps,
@@ -127,7 +127,7 @@ class RunningBatch implements BatchRun {
         pool: this.#campaign.pool,
         protection: messages.requireTls ? ('required' as const) : ('policy' as const),
         maxLanes: messages.mode === 'parallel' ? this.#deps.maxLanes : 1,
-        next: () => this.#next(messages),
+        next: () => this.#next(messages).catch((error: unknown) => this.#breakOff(error)),
         onOutcome: (outcome: RecipientOutcome) => this.#onOutcome(outcome),
         onSiteFailure: (failure: SiteFailure) => this.#onSiteFailure(failure),
       };
@@ -136,18 +136,25 @@ class RunningBatch implements BatchRun {
         await this.#deps.mta.deliver(request);
       }
     } catch (error) {
-      const batchId = String(this.#batch.id);
-      this.#deps.log.error({ batchId, reason: messageOf(error) }, 'a batch broke off');
-      // Given back at once it would be claimed at once, and fail at once.
-      await sleep(BROKEN_OFF_MS);
+      this.#breakOff(error);
     }
+    // Given back at once it would be claimed at once, and fail at once.
+    if (this.#brokenOff) await sleep(BROKEN_OFF_MS);
     await Promise.all(this.#held);
     await this.#deps.recorder.settle(this.#batch.id);
   }
 
+  /** A fault that is nobody's outcome: what is on the wire ends, the rest is given back. */
+  #breakOff(error: unknown): null {
+    this.#brokenOff = true;
+    const batchId = String(this.#batch.id);
+    this.#deps.log.error({ batchId, err: error }, 'a batch broke off');
+    return null;
+  }
+
   #mayBegin(): boolean {
     const { campaigns, clock } = this.#deps;
-    return !this.#drained && campaigns.maySend(this.#batch.campaignId, clock());
+    return !this.#drained && !this.#brokenOff && campaigns.maySend(this.#batch.campaignId, clock());
   }
 
   async #next(messages: CampaignMessages): Promise<Transaction | null> {

@@ -6,6 +6,7 @@
  */
 import { afterAll, beforeAll } from 'vitest';
 import { createApi } from '../../src/api/app.ts';
+import { createConverter } from '../../src/campaigns/templates/converter.ts';
 import type { ApiDeps } from '../../src/api/app.ts';
 import { createKey } from '../../src/api/keys.ts';
 import type { ApiRouter } from '../../src/api/router.ts';
@@ -131,6 +132,7 @@ function testDeps(database: TestDatabase, jobs: string[] = []): Omit<ApiDeps, 'r
     explainRoute: (domain, pool) => mta.explain(domain, pool),
     maxInboundBytes: 1_000_000,
     clock: systemClock,
+    convert: createConverter(),
     secret: SECRET,
     previousSecrets: [],
     lookupTxt: async () => ({ status: 'none' }),

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { jsonDepth } from '../../src/api/json-body.ts';
+import { jsonShape } from '../../src/api/json-body.ts';
 import { NEW_TEMPLATE, useApi } from './harness.ts';
 
 const api = useApi();
@@ -20,6 +20,7 @@ test.each([
   ['"text"', 422, 'invalid_request'],
   [`${'['.repeat(33)}${']'.repeat(33)}`, 400, 'invalid_body'],
   [`${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`, 400, 'invalid_body'],
+  [`{"a":[${'{},'.repeat(60_000)}0]}`, 400, 'invalid_body'],
   [`{"name":"${'x'.repeat(2_100_000)}"}`, 413, 'body_too_large'],
 ])('%.40s: %i %s', async (body, status, code) => {
   const answer = await send(body);
@@ -55,6 +56,15 @@ test('a charset parameter is fine', async () => {
   expect((await send(JSON.stringify(NEW_TEMPLATE), headers)).status).toBe(201);
 });
 
+test.each([
+  [{ 'Content-Type': 'application/json; charset=gbk' }],
+  [{ 'Content-Encoding': 'gzip' }],
+])('what is no plain UTF-8 is said to be: %j', async (headers) => {
+  const answer = await send(JSON.stringify(NEW_TEMPLATE), headers);
+
+  expect([answer.status, answer.body.code]).toEqual([415, 'unsupported_media_type']);
+});
+
 test.each(['\u0000', 'a\u0000b'])('NUL never reaches the database: %j', async (text) => {
   const answer = await send(JSON.stringify({ ...NEW_TEMPLATE, name: `n${text}` }));
   expect([answer.status, answer.body.errors[0]?.pointer]).toEqual([422, '/name']);
@@ -77,7 +87,7 @@ test('the depth is that of the parsed value', () => {
       : 0;
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
-      expect(jsonDepth(JSON.stringify(value))).toBe(depthOf(value));
+      expect(jsonShape(JSON.stringify(value)).depth).toBe(depthOf(value));
     }),
   );
 });

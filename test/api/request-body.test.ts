@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
+import { createBodyBudget } from '../../src/api/body-budget.ts';
 import { createRequestBody } from '../../src/api/request-body.ts';
 import { gunzip } from '../../src/api/upload.ts';
 
@@ -17,7 +18,7 @@ async function text(pieces: AsyncIterable<Uint8Array>): Promise<string> {
 }
 
 test('the fingerprint is the SHA-256 of all bytes, once they are read', async () => {
-  const body = createRequestBody(source(['ab', '', 'c']));
+  const body = createRequestBody(source(['ab', '', 'c']), createBodyBudget(1_000_000));
   expect(body.fingerprint()).toBeNull();
 
   expect(await text(body.stream())).toBe('abc');
@@ -25,8 +26,24 @@ test('the fingerprint is the SHA-256 of all bytes, once they are read', async ()
   expect(body.fingerprint()).toEqual(createHash('sha256').update('abc').digest());
 });
 
+test('what is held counts over all bodies, until it is released', async () => {
+  const budget = createBodyBudget(10);
+  const first = createRequestBody(source(['12345678']), budget);
+  await first.read(100);
+
+  const second = createRequestBody(source(['123']), budget);
+  await expect(second.read(100)).rejects.toMatchObject({ code: 'overloaded' });
+  second.release();
+  first.release();
+  first.release();
+  const third = createRequestBody(source(['1234567890']), budget);
+  expect(await third.read(100)).toHaveLength(10);
+  const fourth = createRequestBody(source(['1']), budget);
+  await expect(fourth.read(100)).rejects.toMatchObject({ code: 'overloaded' });
+});
+
 test('no body has the fingerprint of nothing', async () => {
-  const body = createRequestBody(null);
+  const body = createRequestBody(null, createBodyBudget(1_000_000));
   await body.read(1);
 
   expect(body.fingerprint()).toEqual(createHash('sha256').digest());
@@ -38,7 +55,7 @@ test('a body that was left early has no fingerprint, and is given up', async () 
     pull: (controller) => controller.enqueue(new Uint8Array(10)),
     cancel: () => void (cancelled = true),
   });
-  const body = createRequestBody(endless);
+  const body = createRequestBody(endless, createBodyBudget(1_000_000));
 
   for await (const chunk of body.stream()) if (chunk.byteLength > 0) break;
 
@@ -51,7 +68,9 @@ test('a silent client is given up', async () => {
     start: (controller) => controller.enqueue(new Uint8Array(1)),
   });
 
-  await expect(text(createRequestBody(silent, LIMITS).stream())).rejects.toMatchObject({
+  await expect(
+    text(createRequestBody(silent, createBodyBudget(1_000_000), LIMITS).stream()),
+  ).rejects.toMatchObject({
     code: 'upload_aborted',
   });
 });
@@ -64,7 +83,9 @@ test('a client that drips is given up when the whole takes too long', async () =
     },
   });
 
-  await expect(createRequestBody(dripping, LIMITS).read(1_000)).rejects.toMatchObject({
+  await expect(
+    createRequestBody(dripping, createBodyBudget(1_000_000), LIMITS).read(1_000),
+  ).rejects.toMatchObject({
     code: 'upload_aborted',
   });
 });
@@ -74,7 +95,9 @@ test('a connection that breaks is an aborted upload', async () => {
     pull: (controller) => controller.error(new Error('ECONNRESET')),
   });
 
-  await expect(text(createRequestBody(broken).stream())).rejects.toMatchObject({
+  await expect(
+    text(createRequestBody(broken, createBodyBudget(1_000_000)).stream()),
+  ).rejects.toMatchObject({
     code: 'upload_aborted',
   });
 });
@@ -102,7 +125,9 @@ test('an upload that breaks inside a gzip stays an aborted upload', async () => 
     start: (controller) => controller.enqueue(gzipSync('hello').subarray(0, 12)),
   });
 
-  await expect(text(gunzip(createRequestBody(broken, LIMITS).stream()))).rejects.toMatchObject({
+  await expect(
+    text(gunzip(createRequestBody(broken, createBodyBudget(1_000_000), LIMITS).stream())),
+  ).rejects.toMatchObject({
     code: 'upload_aborted',
   });
 });

@@ -6,6 +6,7 @@ import type { CampaignDeps } from '../../src/campaigns/deps.ts';
 import { createSender } from '../../src/campaigns/senders.ts';
 import { uploadRecipients } from '../../src/campaigns/audience.ts';
 import type { UploadReport } from '../../src/campaigns/audience.ts';
+import { createConverter } from '../../src/campaigns/templates/converter.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import type { Sql } from '../../src/kernel/postgres/connect.ts';
 
@@ -24,6 +25,7 @@ export function testDeps(sql: Sql): CampaignDeps & { asked: RecordedJobs } {
     clock: systemClock,
     secret: SECRET,
     previousSecrets: [],
+    convert: createConverter(),
     lookupTxt: async () => ({ status: 'none' }),
     jobs: {
       enqueueExpansion: async (_tx, id) => void asked.expansions.push(id),

@@ -112,6 +112,56 @@ describe('a template', () => {
   });
 });
 
+describe('variables that are made to hurt', () => {
+  const fails = { code: 'template_invalid' };
+
+  test('a long one many times over is refused before it is escaped', async () => {
+    const template = await make({ source: `<p>${'{{v}}'.repeat(9_000)}` });
+    const variables = { v: '<'.repeat(60_000) };
+    await expect(previewTemplate(deps(), template.id, { variables })).rejects.toMatchObject(fails);
+    const loop = await make({ source: `{{#each a}}${'{{../v}}'.repeat(900)}{{/each}}` });
+    await expect(
+      previewTemplate(deps(), loop.id, { variables: { ...variables, a: [1, 2, 3] } }),
+    ).rejects.toMatchObject(fails);
+  });
+
+  test.each(['{"toString":"x"}', '{"toString":null}', '[1,2]', '{}'])(
+    'a list or an object is no text: %s',
+    async (json) => {
+      const v: unknown = JSON.parse(json);
+      const template = await make({ source: '<p>{{v}}</p>' });
+      await expect(
+        previewTemplate(deps(), template.id, { variables: { v } }),
+      ).rejects.toMatchObject(fails);
+    },
+  );
+
+  test('numbers and truth are text', async () => {
+    const template = await make({ source: '<p>{{n}} {{z}} {{t}} {{f}}</p>' });
+    const variables = { n: 1.5, z: 0, t: true, f: false };
+    const { html } = await previewTemplate(deps(), template.id, { variables });
+    expect(html).toBe('<p>1.5 0 true false</p>');
+  });
+
+  test('a list longer than all turns is refused before it is walked', async () => {
+    const template = await make({
+      source: '{{#each a}}{{#each ../a}}{{#each ../../a}}x{{/each}}{{/each}}{{/each}}',
+    });
+    const a = Array.from({ length: 200_000 }, () => ({}));
+    await expect(previewTemplate(deps(), template.id, { variables: { a } })).rejects.toMatchObject(
+      fails,
+    );
+  });
+
+  test('what is fixed inside a loop counts once, whatever it is nested in', async () => {
+    const inner = `{{#each b}}${'y'.repeat(30)}{{/each}}`;
+    const template = await make({ source: `{{#each a}}${inner}{{/each}}` });
+    const variables = { a: Array.from({ length: 9 }, () => ({ b: Array(1_000).fill(0) })) };
+    const { html } = await previewTemplate(deps(), template.id, { variables });
+    expect(html).toHaveLength(9 * 1_000 * 30);
+  });
+});
+
 describe('what is refused, with its line', () => {
   test.each([
     [

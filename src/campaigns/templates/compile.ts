@@ -7,30 +7,27 @@
  */
 import { AppError } from '../../kernel/errors.ts';
 import type { FieldError } from '../../kernel/errors.ts';
-import { compileMjml } from './mjml.ts';
-import { plainTextOf } from './plain-text.ts';
+import type { Convert, ConvertInput } from './converter.ts';
 import type { NewContent } from './store.ts';
 import { checkSyntax } from './syntax.ts';
 import type { TemplateFault } from './syntax.ts';
 
-export interface ContentInput {
+export interface ContentInput extends ConvertInput {
   subject: string;
-  format: 'mjml' | 'html';
-  source: string;
-  /** null: made from the HTML. */
-  text: string | null;
 }
 
 const MAX_SOURCE_BYTES = 1024 * 1024;
-/** MJML grows about fivefold. */
-const MAX_HTML_BYTES = 4 * 1024 * 1024;
 const MAX_SUBJECT_CHARS = 500;
 const SUBJECT_CONTROL = /[\p{Cc}\u2028\u2029]/u;
 /** Tab, line feed and carriage return are text. */
 const TEXT_CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
 
 /** `pointer` is where the content stands in the request: empty, or `/content`. */
-export async function compileContent(input: ContentInput, pointer = ''): Promise<NewContent> {
+export async function compileContent(
+  convert: Convert,
+  input: ContentInput,
+  pointer = '',
+): Promise<NewContent> {
   const errors: FieldError[] = [];
   const variables = new Set<string>();
   const check = (field: string, source: string): void => {
@@ -44,8 +41,9 @@ export async function compileContent(input: ContentInput, pointer = ''): Promise
   if (input.text !== null) check('text', input.text);
   refuseIf(errors);
 
-  const html = await htmlOf(input, pointer);
-  const text = input.text ?? plainTextOf(html);
+  const converted = await convert(input);
+  if (!converted.ok) throw invalid(toErrors(`${pointer}/source`, converted.faults));
+  const { html, text } = converted;
   // What became of the source has no lines of its own to show, and is checked all the same.
   for (const made of [html, text]) {
     const result = checkSyntax(made);
@@ -55,18 +53,6 @@ export async function compileContent(input: ContentInput, pointer = ''): Promise
   refuseIf(errors);
   const { subject, format, source } = input;
   return { subject, format, source, html, text, variables: [...variables].sort() };
-}
-
-async function htmlOf(input: ContentInput, pointer: string): Promise<string> {
-  if (input.format === 'html') return input.source;
-  const result = await compileMjml(input.source);
-  if (!result.ok) refuseIf(toErrors(`${pointer}/source`, result.faults));
-  const html = result.ok ? result.html : '';
-  if (Buffer.byteLength(html) > MAX_HTML_BYTES) {
-    const reason = `becomes more than ${MAX_HTML_BYTES} bytes of HTML`;
-    refuseIf(toErrors(`${pointer}/source`, [{ line: null, reason }]));
-  }
-  return html;
 }
 
 function fieldFault(field: string, source: string): TemplateFault | null {
@@ -101,7 +87,11 @@ function toErrors(pointer: string, faults: readonly TemplateFault[]): FieldError
 }
 
 function refuseIf(errors: FieldError[]): void {
+  if (errors.length > 0) throw invalid(errors);
+}
+
+function invalid(errors: FieldError[]): AppError {
   const [first] = errors;
-  if (first === undefined) return;
-  throw new AppError('template_invalid', `${first.pointer.slice(1)}: ${first.detail}`, { errors });
+  const detail = first === undefined ? 'it' : `${first.pointer.slice(1)}: ${first.detail}`;
+  return new AppError('template_invalid', detail, { errors });
 }

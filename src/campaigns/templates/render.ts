@@ -26,13 +26,19 @@ const OWN_PROPERTIES_ONLY = {
   allowProtoMethodsByDefault: false,
 };
 
+/** No path of a template can be written so: `=` is not part of a name. */
+const TEXT_HELPER = '=text';
+
 interface Budget {
   turnsLeft: number;
+  charsLeft: number;
 }
 
 /** The source must have passed `checkSyntax`. Compiled at the first call. */
 export function compileTemplate(source: string, escaping: Escaping): Render {
-  const template = createEnvironment().compile<Variables>(source, compileOptions(escaping));
+  const program = Handlebars.parse(source);
+  countText(program);
+  const template = createEnvironment(escaping).compile<Variables>(program, compileOptions());
   return (variables) => {
     const text = template(variables, runtimeOptions());
     if (text.length > MAX_PART_CHARS) throw tooLong();
@@ -48,13 +54,11 @@ export interface Pieces {
   varying(variables: Variables): string[];
 }
 
-/**
- * The same text as `compileTemplate`, in pieces, so that what is fixed can be encoded once. Handlebars
- * has settled the white space when it has parsed; done again on a piece it would take away too much.
- */
+/** The same text as `compileTemplate`, in pieces, so that what is fixed can be encoded once. */
 export function compilePieces(source: string, escaping: Escaping): Pieces {
-  const environment = createEnvironment();
+  const environment = createEnvironment(escaping);
   const program = Handlebars.parse(source);
+  countText(program);
   const fixed: string[] = [];
   let text = '';
   const runs: hbs.AST.Statement[][] = [];
@@ -73,9 +77,8 @@ export function compilePieces(source: string, escaping: Escaping): Pieces {
     }
   }
   fixed.push(text);
-  const options = { ...compileOptions(escaping), ignoreStandalone: true };
   const templates = runs.map((body) =>
-    environment.compile<Variables>({ ...program, body }, options),
+    environment.compile<Variables>({ ...program, body }, compileOptions()),
   );
   return {
     fixed,
@@ -92,46 +95,114 @@ export function compilePieces(source: string, escaping: Escaping): Pieces {
   };
 }
 
-function createEnvironment(): typeof Handlebars {
+function createEnvironment(escaping: Escaping): typeof Handlebars {
   const environment = Handlebars.create();
   for (const name of Object.keys(environment.helpers)) {
     if (!HELPERS.some((known) => known === name)) environment.unregisterHelper(name);
   }
   environment.registerHelper('each', boundedEach);
+  environment.registerHelper(TEXT_HELPER, (value: unknown, options: Handlebars.HelperOptions) =>
+    countedText(value, budgetOf(options), escaping),
+  );
   return environment;
 }
 
-function compileOptions(escaping: Escaping): CompileOptions {
+/** Handlebars has settled the white space when it has parsed; done again it would take too much away. */
+function compileOptions(): CompileOptions & { ignoreStandalone: true } {
+  const known = [...HELPERS, TEXT_HELPER];
   return {
-    noEscape: escaping === 'none',
-    knownHelpers: Object.fromEntries(HELPERS.map((name) => [name, true])),
+    // The helper escapes.
+    noEscape: true,
+    knownHelpers: Object.fromEntries(known.map((name) => [name, true])),
     knownHelpersOnly: true,
+    ignoreStandalone: true,
   };
 }
 
 function runtimeOptions(): Handlebars.RuntimeOptions {
-  const budget: Budget = { turnsLeft: MAX_TURNS };
+  const budget: Budget = { turnsLeft: MAX_TURNS, charsLeft: MAX_PART_CHARS };
   return { data: { budget }, ...OWN_PROPERTIES_ONLY };
+}
+
+function budgetOf(options: Handlebars.HelperOptions): Budget {
+  return (options.data as { budget: Budget }).budget;
+}
+
+/** Every `{{path}}` of the program, in place, becomes `{{=text path}}`. */
+function countText(program: hbs.AST.Program): void {
+  for (const statement of program.body) {
+    if (statement.type === 'MustacheStatement') {
+      const mustache = statement as hbs.AST.MustacheStatement;
+      const { loc } = mustache;
+      mustache.params = [mustache.path];
+      mustache.path = textHelperPath(loc);
+    } else if (statement.type === 'BlockStatement') {
+      const block = statement as hbs.AST.BlockStatement;
+      // A block may lack either, whatever its type says.
+      for (const part of [block.program, block.inverse] as (hbs.AST.Program | undefined)[]) {
+        if (part !== undefined) countText(part);
+      }
+    }
+  }
+}
+
+function textHelperPath(loc: hbs.AST.SourceLocation): hbs.AST.PathExpression {
+  const parts = [TEXT_HELPER];
+  return { type: 'PathExpression', data: false, depth: 0, parts, original: TEXT_HELPER, loc };
+}
+
+function countedText(value: unknown, budget: Budget, escaping: Escaping): string {
+  if (value === null || value === undefined) return '';
+  const text = textOf(value);
+  spend(budget, text.length);
+  if (escaping === 'none') return text;
+  const escaped = Handlebars.escapeExpression(text);
+  spend(budget, escaped.length - text.length);
+  return escaped;
+}
+
+/** Variables come from JSON. */
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  throw new RenderError(
+    'a variable that is printed is a list or an object: name what is in it, or use {{#each}}',
+  );
+}
+
+function spend(budget: Budget, chars: number): void {
+  budget.charsLeft -= chars;
+  if (budget.charsLeft < 0) throw tooLong();
 }
 
 /** Handlebars' each, over arrays and plain objects, that counts. */
 function boundedEach(this: unknown, list: unknown, options: Handlebars.HelperOptions): string {
+  const budget = budgetOf(options);
+  // Looked at before anything is made of it: a body may bring a list of a million.
+  if (Array.isArray(list) && list.length > budget.turnsLeft) throw tooManyTurns();
   const entries = typeof list === 'object' && list !== null ? Object.entries(list) : [];
   if (entries.length === 0) return options.inverse(this);
+  if (entries.length > budget.turnsLeft) throw tooManyTurns();
   const frame = Handlebars.createFrame(options.data) as Record<string, unknown>;
-  const budget = frame['budget'] as Budget;
   let text = '';
   for (const [index, [key, item]] of entries.entries()) {
     budget.turnsLeft -= 1;
-    if (budget.turnsLeft < 0) throw new RenderError(`lists have more than ${MAX_TURNS} items`);
+    if (budget.turnsLeft < 0) throw tooManyTurns();
     frame['key'] = Array.isArray(list) ? index : key;
     frame['index'] = index;
     frame['first'] = index === 0;
     frame['last'] = index === entries.length - 1;
-    text += options.fn(item, { data: frame });
-    if (text.length > MAX_PART_CHARS) throw tooLong();
+    const before = budget.charsLeft;
+    const turn = options.fn(item, { data: frame });
+    // What was printed inside is counted already; this is the fixed text around it.
+    spend(budget, turn.length - (before - budget.charsLeft));
+    text += turn;
   }
   return text;
+}
+
+function tooManyTurns(): RenderError {
+  return new RenderError(`lists have more than ${MAX_TURNS} items`);
 }
 
 function tooLong(): RenderError {
