@@ -407,6 +407,113 @@ export const stsPolicies = pgTable(
   (t) => [index('sts_policies_expires_at').on(t.expiresAt)],
 );
 
+/** The policies that `tls_results` speak of; many domains have the same one (RFC 8460 4.2). */
+export const tlsResultPolicies = pgTable(
+  'tls_result_policies',
+  {
+    /** 128 bits of SHA-256 of what follows. */
+    id: bytea().primaryKey(),
+    /** tlsa | sts | no-policy-found */
+    type: text().notNull(),
+    strings: text().array().notNull(),
+    mxHosts: text().array().notNull(),
+    /** The last day with a session under it. */
+    lastDay: date().notNull(),
+  },
+  (t) => [index('tls_result_policies_last_day').on(t.lastDay)],
+);
+
+/**
+ * How the TLS of sessions went, per UTC day and domain, until the day's report is made. Sessions that
+ * were as the policy wants are one row; failed ones a row per problem, host and addresses.
+ */
+export const tlsResults = pgTable(
+  'tls_results',
+  {
+    /** 128 bits of SHA-256 of what is counted: a key of 16 bytes, whatever the names. */
+    id: bytea().primaryKey(),
+    day: date().notNull(),
+    domain: text().notNull(),
+    /** Of `tls_result_policies`. */
+    policy: bytea().notNull(),
+    /** src/mta/tls/problem.ts; null: none. */
+    problem: text(),
+    mxHost: text(),
+    receivingIp: text(),
+    sendingIp: text(),
+    /** What was seen first. */
+    detail: text(),
+    count: int8().notNull(),
+  },
+  // A report takes the rows of one day and domain; the purge takes whole days.
+  (t) => [index('tls_results_day_domain').on(t.day, t.domain)],
+);
+
+/** TLS reports (RFC 8460): one per UTC day and domain that has results, until nobody asks for it. */
+export const tlsReports = pgTable(
+  'tls_reports',
+  {
+    id: identity(),
+    day: date().notNull(),
+    domain: text().notNull(),
+    /** waiting: to be made. ready: to be sent again. sent: ordered. */
+    state: text().notNull(),
+    dueAt: at().notNull(),
+    attempts: smallint().notNull().default(0),
+    successes: int8()
+      .notNull()
+      .default(sql`0`),
+    failures: int8()
+      .notNull()
+      .default(sql`0`),
+    /** JSON, gzipped; null until it is made. */
+    body: bytea(),
+    madeAt: at(),
+    /** For people: why it was not sent to all. */
+    note: text(),
+  },
+  (t) => [
+    uniqueIndex('tls_reports_domain_day').on(t.domain, t.day),
+    index('tls_reports_due')
+      .on(t.dueAt)
+      .where(sql`state <> 'sent'`),
+    // The list.
+    index('tls_reports_made')
+      .on(t.id)
+      .where(sql`made_at is not null`),
+    index('tls_reports_day').on(t.day),
+  ],
+);
+
+/** Notices that carry a TLS report. Whom they went to, and how, their recipients and deliveries say. */
+export const tlsReportMails = pgTable(
+  'tls_report_mails',
+  { campaignId: int8().primaryKey(), reportId: int8().notNull() },
+  (t) => [index('tls_report_mails_report').on(t.reportId)],
+);
+
+/** TLS reports to web servers. */
+export const tlsReportPosts = pgTable(
+  'tls_report_posts',
+  {
+    id: identity(),
+    reportId: int8().notNull(),
+    url: text().notNull(),
+    /** pending | sent | failed */
+    state: text().notNull().default('pending'),
+    attempts: smallint().notNull().default(0),
+    dueAt: at().notNull(),
+    /** What the last try came to; null: nothing was wrong. */
+    reason: text(),
+  },
+  (t) => [
+    index('tls_report_posts_report').on(t.reportId),
+    index('tls_report_posts_due')
+      .on(t.dueAt)
+      .where(sql`state = 'pending'`),
+  ],
+);
+
 /** Reports read this: per campaign, day, domain, kind and class, kept by the writers of events. */
 export const dailyRollups = pgTable(
   'daily_rollups',

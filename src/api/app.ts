@@ -48,6 +48,7 @@ import { suppressionRoutes } from './routes/suppressions.ts';
 import { routingRoutes } from './routes/routing.ts';
 import type { ExplainRoute } from './routes/routing.ts';
 import { sourceRoutes } from './routes/sources.ts';
+import { tlsReportRoutes } from './routes/tls-reports.ts';
 import { templateRoutes } from './routes/templates.ts';
 import { unsubscribeRoutes } from './routes/unsubscribe.ts';
 import { createSlots } from './slots.ts';
@@ -120,6 +121,7 @@ export function createApi(deps: ApiDeps): ApiRouter {
   app.route('/', deliveryRoutes(gate, deps));
   app.route('/', reportRoutes(gate, deps));
   app.route('/', periodReportRoutes(gate, deps, streams));
+  app.route('/', tlsReportRoutes(gate, deps));
   app.route('/', inboundRoutes(gate, deps));
   app.route('/', bounceRoutes(gate, deps));
   app.route('/', suppressionFileRoutes(gate, suppressions, streams));

@@ -10,7 +10,8 @@
 import type { Tx } from '../kernel/postgres/connect.ts';
 
 /** Stored: never renamed. */
-export type NoticeKind = 'unsubscribe' | 'list' | 'postmaster' | 'warning' | 'probe' | 'report';
+export type NoticeKind =
+  'unsubscribe' | 'list' | 'postmaster' | 'warning' | 'probe' | 'report' | 'tls_report';
 
 export interface Notice {
   /** An address as kernel/address gives it. */

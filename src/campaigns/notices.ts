@@ -21,6 +21,7 @@ import { chooseWithinLimits, insertNoticeCampaign, insertNotices } from './notic
 import type { NoticeRow } from './notices/store.ts';
 import { insertCampaignEvent, notifyCampaign } from './store.ts';
 import { insertContent } from './templates/store.ts';
+import type { NewContent } from './templates/store.ts';
 
 /** Two days: a confirmation that comes later is of no use to anybody. */
 const TTL_SECONDS = 172_800;
@@ -29,10 +30,22 @@ const MAX_TEXT = 100_000;
 export type NoticeDeps = Pick<CampaignDeps, 'clock' | 'jobs'>;
 
 export function createNotices(deps: NoticeDeps): Notices {
-  return { send: (tx, order) => send(deps, tx, order) };
+  return { send: async (tx, order) => (await orderNotices(deps, tx, order)).count };
 }
 
-async function send(deps: NoticeDeps, tx: Tx, order: NoticeOrder): Promise<number> {
+/** `content`: with `{{subject}}` and `{{text}}`. */
+export interface NoticeForm {
+  content: NewContent;
+  ttlSeconds: number;
+}
+
+/** `campaignId` null: all of it was over a limit. */
+export async function orderNotices(
+  deps: NoticeDeps,
+  tx: Tx,
+  order: NoticeOrder,
+  { content, ttlSeconds }: NoticeForm = { content: CONTENT, ttlSeconds: TTL_SECONDS },
+): Promise<{ campaignId: bigint | null; count: number }> {
   const wanted = rowsOf(order);
   const now = deps.clock();
   const allowed = await chooseWithinLimits(tx, {
@@ -43,13 +56,13 @@ async function send(deps: NoticeDeps, tx: Tx, order: NoticeOrder): Promise<numbe
     now,
   });
   const rows = allowed.flatMap((key) => wanted.get(key) ?? []);
-  if (rows.length === 0) return 0;
-  const contentId = await insertContent(tx, CONTENT);
+  if (rows.length === 0) return { campaignId: null, count: 0 };
+  const contentId = await insertContent(tx, content);
   const campaignId = await insertNoticeCampaign(tx, {
     name: `Notices: ${order.kind}`,
     senderId: order.senderId,
     contentId,
-    ttlSeconds: TTL_SECONDS,
+    ttlSeconds,
     recipientCount: rows.length,
     now,
   });
@@ -57,7 +70,7 @@ async function send(deps: NoticeDeps, tx: Tx, order: NoticeOrder): Promise<numbe
   await insertCampaignEvent(tx, { kind: 'campaign.started', campaignId, at: now });
   await deps.jobs.enqueueExpansion(tx, campaignId);
   await notifyCampaign(tx, campaignId);
-  return rows.length;
+  return { campaignId, count: rows.length };
 }
 
 /** By address key: the first of two for one address. */
@@ -73,7 +86,7 @@ function rowsOf(order: NoticeOrder): Map<string, NoticeRow> {
   return rows;
 }
 
-const CONTENT = {
+const CONTENT: NewContent = {
   subject: '{{subject}}',
   format: 'html',
   source: '',
@@ -81,3 +94,6 @@ const CONTENT = {
   text: '{{text}}\n',
   variables: ['subject', 'text'],
 };
+
+/** Beside what the message carries (tls-reports). */
+export const TEXT_ALONE: NewContent = { ...CONTENT, html: '' };

@@ -47,10 +47,11 @@ import {
   unsubscribeFields,
 } from './source/headers.ts';
 import { composeSkeleton } from './source/skeleton.ts';
-import { selectSendingCampaign } from './source/store.ts';
+import { selectCarriedReport, selectSendingCampaign } from './source/store.ts';
 import type { SendingCampaign } from './source/store.ts';
 import { RenderError } from './templates/render.ts';
 import type { Variables } from './templates/render.ts';
+import { REPORT_FIELD_NAMES, reportFields, reportFilename } from './tls-reports/document.ts';
 
 export type SourceDeps = Pick<CampaignDeps, 'sql' | 'clock' | 'secret' | 'previousSecrets'>;
 
@@ -74,7 +75,7 @@ export function createMessageSource(deps: SourceDeps): CachedMessageSource {
 interface Opened {
   campaign: SendingCampaign;
   content: CompiledContent;
-  /** The same for all: From, MIME-Version, Content-Type, Feedback-ID. */
+  /** The same for all: From, MIME-Version, Content-Type, Feedback-ID, those of a report. */
   headers: string;
   /** null: the sender has no active key, a relay behind us signs. */
   signer: Signer | null;
@@ -90,23 +91,36 @@ async function load(
   const campaign = await selectSendingCampaign(deps.sql, campaignId);
   invariant(campaign !== undefined, `campaign ${campaignId} is there`);
   const keys = await selectDkimKeys(deps.sql, [campaign.senderId]);
+  const report =
+    campaign.purpose === 'notice' ? await selectCarriedReport(deps.sql, campaignId) : null;
   const encoding = chooseEncoding([campaign.html, campaign.text]);
   const skeleton = await composeSkeleton({
     ...campaign,
     encoding,
     boundary: formatId('cmp', campaign.id),
+    report:
+      report === null
+        ? null
+        : {
+            body: report.body,
+            filename: reportFilename({ ...report, submitter: campaign.domain }),
+          },
   });
   const opened: Opened = {
     campaign,
     content: compileContentParts(campaign, skeleton, encoding),
-    headers: skeleton.headers + feedbackField(campaign),
+    headers:
+      skeleton.headers +
+      feedbackField(campaign) +
+      (report === null ? '' : reportFields({ ...report, submitter: campaign.domain })),
     signer: signerOf(deps, campaign.domain, keys),
     ring,
     now: deps.clock,
   };
   return {
     mode: effectiveMode(campaign.mode, campaign.variables, campaign.stream),
-    requireTls: campaign.requireTls,
+    // Reports about broken TLS must arrive (RFC 8460 3).
+    protection: report !== null ? 'waived' : campaign.requireTls ? 'required' : 'policy',
     render: (recipient) => renderFor(opened, recipient),
     renderCopy: (batchId) => renderCopy(opened, batchId),
   };
@@ -128,7 +142,7 @@ function signerOf(deps: SourceDeps, domain: string, keys: readonly DkimKeyRow[])
         privateKey: createPrivateKey(openPrivateKey(deps, key.privateKeySealed)),
       };
     }),
-    headers: ['X-Volley-Trace'],
+    headers: ['X-Volley-Trace', ...REPORT_FIELD_NAMES],
     now: deps.clock,
   });
 }

@@ -19,6 +19,7 @@ import { routeCommand } from './route.ts';
 import { serveCommand } from './serve.ts';
 import { sourceCommand } from './source.ts';
 import { suppressionCommand } from './suppression.ts';
+import { tlsReportCommand } from './tls-report.ts';
 import type { ExitNow } from './signals.ts';
 
 const EX_SOFTWARE = 70;
@@ -36,6 +37,7 @@ export function program(exitNow: ExitNow): Command {
     suppressionCommand(),
     routeCommand(),
     sourceCommand(),
+    tlsReportCommand(),
     keyCommand(),
     configCommand(),
     migrateCommand(),

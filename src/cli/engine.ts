@@ -41,6 +41,7 @@ import { startScheduler } from '../scheduler/scheduler.ts';
 import { purgeStsPolicies } from '../scheduler/tls-policies/store.ts';
 import type { Database } from './database.ts';
 import { txtLookupOf } from './dns.ts';
+import { startCounting, startReporting } from './reporting.ts';
 import { startReturns } from './returns.ts';
 import { mtaOptions, routingSourceOf } from './routing.ts';
 import { checkSecrets } from './secret.ts';
@@ -127,6 +128,7 @@ async function assemble(options: EngineOptions, stack: ResourceStack): Promise<E
 
   const watch = startWatch(watchDeps(config, deps, log));
   stack.onRelease('watch', () => watch.stop());
+  startReporting(config, deps, log, stack);
   const housekeeping = startHousekeeping({ sql, clock, log }, mta);
   stack.onRelease('housekeeping', () => housekeeping.stop());
 
@@ -148,10 +150,12 @@ async function startMta(
 ): Promise<MtaEngine> {
   const routing = await watchRouting(routingSourceOf(config, database.sql, secrets), log);
   stack.onRelease('routes', () => routing.stop());
+  // Stopped after the mta: what its last sessions tell is written down too.
+  const report = startCounting(config, { sql: database.sql, clock, log }, stack);
   const { routes, pools } = routing;
   const mta = createMta({
     ...mtaOptions(config, { routes, pools, ownListeners: () => ownListeners }, clock, log),
-    tls: await tlsSetupOf(config, database.sql, clock, () => undefined),
+    tls: await tlsSetupOf(config, database.sql, clock, report),
   });
   stack.onRelease('mta', () => mta.close());
   return mta;

@@ -43,7 +43,7 @@ export async function tlsSetupOf(
 }
 
 /** null: the system's alone. */
-function authoritiesOf({ tlsCaFile }: Config): string[] | null {
+export function authoritiesOf({ tlsCaFile }: Config): string[] | null {
   if (tlsCaFile === undefined) return null;
   try {
     const own = readFileSync(tlsCaFile, 'utf8').match(PEM) ?? [];

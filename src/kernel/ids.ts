@@ -24,7 +24,8 @@ export type IdPrefix =
   | 'evt'
   | 'inb'
   | 'rte'
-  | 'src';
+  | 'src'
+  | 'tlr';
 
 /** `formatId('cmp', 7n)` -> `cmp_0000000000007`. */
 export function formatId(prefix: IdPrefix, id: bigint): string {

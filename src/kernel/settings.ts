@@ -68,6 +68,8 @@ const list = <T extends z.ZodType>(item: T) =>
       .filter((part) => part !== '');
   }, z.array(item));
 
+const mailAddress = z.string().refine((text) => parseAddress(text).ok, 'must be a mail address');
+
 function setting<T>(env: string, schema: z.ZodType<T>, meaning: string, more = {}): Setting<T> {
   return { env, schema, meaning, ...more };
 }
@@ -172,10 +174,7 @@ export const SETTINGS = {
   ),
   postmasterForwardTo: setting(
     'VOLLEY_POSTMASTER_FORWARD_TO',
-    z
-      .string()
-      .refine((text) => parseAddress(text).ok, 'must be a mail address')
-      .optional(),
+    mailAddress.optional(),
     'Who gets a copy of mail to postmaster and abuse of the bounce domains',
   ),
   heloName: setting(
@@ -222,6 +221,26 @@ export const SETTINGS = {
     'VOLLEY_MTA_STS_PORT',
     port(443),
     'Port of the web servers that publish MTA-STS policies',
+  ),
+  tlsReportSender: setting(
+    'VOLLEY_TLS_REPORT_SENDER',
+    mailAddress.optional(),
+    'From address of the sender that writes daily TLS reports to domains that ask for them (TLS-RPT); unset: none are made',
+  ),
+  tlsReportOrganization: setting(
+    'VOLLEY_TLS_REPORT_ORGANIZATION',
+    z
+      .string()
+      .regex(/^[^\p{Cc}]{1,200}$/u, 'must be one line of at most 200 characters')
+      .optional(),
+    'Whose reports these are, in their words',
+    { defaultText: "the sender's domain" },
+  ),
+  tlsReportContact: setting(
+    'VOLLEY_TLS_REPORT_CONTACT',
+    mailAddress.optional(),
+    'Whom the domains may ask about their reports',
+    { defaultText: 'the sender' },
   ),
   routes: setting(
     'VOLLEY_ROUTES',

@@ -17,6 +17,7 @@
 import { createSecureContext } from 'node:tls';
 import type { SecureContext } from 'node:tls';
 import type { Socket } from 'node:net';
+import type { Answer } from 'dns-packet';
 import type { Clock } from '../kernel/clock.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { createResourceStack } from '../kernel/lifecycle.ts';
@@ -65,6 +66,8 @@ export interface RangeOptions {
   idleMs?: number;
   /** Of every DNS answer. Default 30. */
   ttlSeconds?: number;
+  /** Beside what the profiles say: policies and the like. */
+  records?: readonly Answer[];
   /** Default: `many` where 127.0.0.0/8 is all loopback, else `one`. */
   addressing?: Addressing;
   /** Default 0: any that is free. */
@@ -215,7 +218,7 @@ export async function startRange(options: RangeOptions): Promise<Range> {
   const resources = createResourceStack();
   resources.onRelease('courier', () => courier.stop());
   try {
-    const zone = createZone(world, plan, options.ttlSeconds ?? 30);
+    const zone = createZone(world, plan, options.ttlSeconds ?? 30, options.records);
     const dns = await startDnsServer(zone, options.dnsPort ?? 0);
     resources.onRelease('dns', () => dns.close());
     const { idleMs = 300_000, smtpPort = 0 } = options;

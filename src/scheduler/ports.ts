@@ -4,6 +4,7 @@
  * MessageSource is implemented by campaigns/source.ts: it turns frozen content and a recipient into
  * signed bytes. The scheduler knows nothing of templates, MIME or DKIM.
  */
+import type { Protection } from '../mta/transaction.ts';
 
 /** A recipient of a batch, as the scheduler reads it. */
 export interface BatchRecipient {
@@ -22,8 +23,8 @@ export type Rendered =
 /** One campaign's frozen content, ready to be rendered. */
 export interface CampaignMessages {
   mode: 'single_copy' | 'parallel';
-  /** REQUIRETLS (RFC 8689) is asked for. */
-  requireTls: boolean;
+  /** How its way must be protected. */
+  protection: Protection;
   /** Signed bytes for one recipient; envelope sender is the recipient's VERP address. */
   render(recipient: BatchRecipient): Promise<Rendered>;
   /** One copy for many recipients of one domain; envelope sender carries the batch's token. */

@@ -125,7 +125,7 @@ class RunningBatch implements BatchRun {
       const request = {
         domain: this.domain,
         pool: this.#campaign.pool,
-        protection: messages.requireTls ? ('required' as const) : ('policy' as const),
+        protection: messages.protection,
         maxLanes: messages.mode === 'parallel' ? this.#deps.maxLanes : 1,
         next: () => this.#next(messages).catch((error: unknown) => this.#breakOff(error)),
         onOutcome: (outcome: RecipientOutcome) => this.#onOutcome(outcome),

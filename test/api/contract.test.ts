@@ -2,6 +2,7 @@
  * The document and the server say the same: every route of /openapi.json is called, and what it
  * answers is one of the responses it declares, to the last field.
  */
+import { gzipSync } from 'node:zlib';
 import type { RouteConfig } from '@hono/zod-openapi';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -58,6 +59,9 @@ beforeAll(async () => {
       mx_address, reply_code, enhanced_code, reply_text, tls, duration_ms)
     select 'delivery.bounced', campaign_id, id, 'bad_mailbox', 'enhanced:5.1.1', 1, 'rcpt',
       'mx.example.com', '127.0.0.1:25', 550, '5.1.1', 'no such user', null, 12 from deliveries`;
+  await api.database.sql`
+    insert into tls_reports (day, domain, state, due_at, body, made_at)
+    values ('2026-03-01', 'example.com', 'sent', now(), ${gzipSync('{"policies":[]}')}, now())`;
   const sender = (await api.post('/v1/senders', NEW_SENDER)).body.id;
   const template = (await api.post('/v1/templates', NEW_TEMPLATE)).body.id;
   await api.post('/v1/suppressions', { entries: [{ email: 'held@example.com' }] });
@@ -86,6 +90,9 @@ const CALLS: Record<string, () => Promise<Answer>> = {
   'post /v1/sources': () => api.post('/v1/sources', { pool: 'default', address: '127.0.0.11' }),
   'get /v1/sources': () => api.get('/v1/sources'),
   'delete /v1/sources/{id}': () => api.call('DELETE', '/v1/sources/src_0000000000001'),
+  'get /v1/tls-reports': () => api.get('/v1/tls-reports?domain=example.com'),
+  'get /v1/tls-reports/{id}': () => api.get('/v1/tls-reports/tlr_0000000000001'),
+  'post /v1/tls-reports/{id}/send': () => api.post('/v1/tls-reports/tlr_0000000000001/send'),
   'post /v1/templates': () => api.post('/v1/templates', NEW_TEMPLATE),
   'get /v1/templates': () => api.get('/v1/templates'),
   'get /v1/templates/{id}': () => api.get(`/v1/templates/${world.template}`),

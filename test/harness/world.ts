@@ -17,6 +17,8 @@ import type { ApiClient } from '../../src/cli/demo/client.ts';
 import { startEngine } from '../../src/cli/engine.ts';
 import type { Engine } from '../../src/cli/engine.ts';
 import { loadSecrets } from '../../src/cli/secret.ts';
+import { systemClock } from '../../src/kernel/clock.ts';
+import type { Clock } from '../../src/kernel/clock.ts';
 import { loadConfig } from '../../src/kernel/config.ts';
 import { parseId } from '../../src/kernel/ids.ts';
 import { createResourceStack } from '../../src/kernel/lifecycle.ts';
@@ -40,6 +42,8 @@ export interface WorldOptions {
   /** Environment variables on top of the harness's own. */
   env?: Record<string, string>;
   range?: Partial<RangeOptions>;
+  /** Of the engine and the range. */
+  clock?: Clock;
 }
 
 export async function startWorld(options: WorldOptions = {}): Promise<TestWorld> {
@@ -53,6 +57,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<TestWorld>
     keepMessages: 'all',
     lateDsnDelayMs: 100,
     greylistMs: 300,
+    ...(options.clock === undefined ? {} : { now: options.clock }),
     ...options.range,
   });
   stack.onRelease('range', () => range.stop());
@@ -61,7 +66,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<TestWorld>
   const database = await openDatabase(config, 'own');
   stack.onRelease('database', () => database.close());
   const log = createLogger(config.logLevel);
-  const engine = await startEngine({ config, database, secrets: loadSecrets(config), log });
+  const clock = options.clock ?? systemClock;
+  const secrets = loadSecrets(config);
+  const engine = await startEngine({ config, database, secrets, log, clock });
   stack.onRelease('engine', () => engine.stop());
   range.setBounceTarget({ host: '127.0.0.1', port: engine.bouncePort });
   const { key } = await createKey(database.sql, { name: 'test', scopes: ['admin'] });

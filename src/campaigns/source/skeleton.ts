@@ -3,7 +3,8 @@
  *
  * nodemailer builds one message with marks where the text and the HTML go; what is around the marks is
  * kept. Each recipient's message is then these pieces with his own parts between them: no MIME tree
- * per recipient, and still nodemailer's structure and From field.
+ * per recipient, and still nodemailer's structure and From field. A TLS report stands where the HTML
+ * would (RFC 8460 5.3: multipart/report, the report gzipped).
  */
 import MailComposer from 'nodemailer/lib/mail-composer';
 import { invariant } from '../../kernel/errors.ts';
@@ -28,29 +29,42 @@ export async function composeSkeleton(options: {
   encoding: TransferEncoding;
   /** Names the MIME boundaries, so that every process makes the same bytes of a campaign. */
   boundary: string;
+  /** What a notice carries. */
+  report?: { filename: string; body: Uint8Array } | null;
 }): Promise<Skeleton> {
   const contentTransferEncoding = options.encoding;
+  const { report = null } = options;
   const composer = new MailComposer({
     from: { name: options.displayName, address: options.fromAddress },
     text: { content: MARKS.text, contentTransferEncoding },
-    html: { content: MARKS.html, contentTransferEncoding },
+    ...(report === null
+      ? { html: { content: MARKS.html, contentTransferEncoding } }
+      : { attachments: [attachmentOf(report)] }),
     newline: 'win',
     baseBoundary: options.boundary,
     disableFileAccess: true,
     disableUrlAccess: true,
   });
-  const message = (await composer.compile().build()).toString('latin1');
+  const root = composer.compile();
+  if (report !== null) root.setHeader('Content-Type', 'multipart/report; report-type=tlsrpt');
+  const message = (await root.build()).toString('latin1');
   const bodyAt = message.indexOf('\r\n\r\n') + 4;
   const fields = message.slice(0, bodyAt - 2).split(/(?<=\r\n)(?![ \t])/);
   const body = message.slice(bodyAt);
   const [before, middle] = cut(body, encoded(MARKS.text, options.encoding));
-  const [between, after] = cut(middle, encoded(MARKS.html, options.encoding));
+  const [between, after] =
+    report === null ? cut(middle, encoded(MARKS.html, options.encoding)) : [middle, ''];
   return {
     headers: fields.filter((field) => !OWN_FIELDS.test(field)).join(''),
     before: Buffer.from(before, 'latin1'),
     between: Buffer.from(between, 'latin1'),
     after: Buffer.from(after, 'latin1'),
   };
+}
+
+function attachmentOf({ filename, body }: { filename: string; body: Uint8Array }) {
+  const content = Buffer.from(body);
+  return { filename, content, contentType: 'application/tlsrpt+gzip' };
 }
 
 function encoded(mark: string, encoding: TransferEncoding): string {

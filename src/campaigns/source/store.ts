@@ -1,4 +1,4 @@
-/** campaigns/source/store — SQL of what a campaign sends: its sender and its frozen content. */
+/** campaigns/source/store — SQL of what a campaign sends: sender, frozen content, a report it carries. */
 import type { Db } from '../../kernel/postgres/connect.ts';
 import type { Stream } from '../campaign.ts';
 import type { DeliveryMode } from '../mode.ts';
@@ -35,4 +35,23 @@ export async function selectSendingCampaign(
       join contents k on k.id = c.content_id
     where c.id = ${campaignId}`;
   return row;
+}
+
+export interface CarriedReport {
+  id: bigint;
+  day: string;
+  domain: string;
+  body: Uint8Array;
+}
+
+/** The TLS report that a notice carries. */
+export async function selectCarriedReport(
+  db: Db,
+  campaignId: bigint,
+): Promise<CarriedReport | null> {
+  const [row] = await db<CarriedReport[]>`
+    select r.id, r.day::text as day, r.domain, r.body
+    from tls_report_mails m join tls_reports r on r.id = m.report_id
+    where m.campaign_id = ${campaignId} and r.body is not null`;
+  return row ?? null;
 }

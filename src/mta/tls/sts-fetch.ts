@@ -65,7 +65,7 @@ function ask(host: string, options: FetchOptions): Promise<IncomingMessage> {
 }
 
 /** What was looked up already; net.connect asks for one address or for all. */
-function answering(addresses: readonly string[]): LookupFunction {
+export function answering(addresses: readonly string[]): LookupFunction {
   const all = addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }));
   return (_host, options, callback) => {
     const [first] = all;

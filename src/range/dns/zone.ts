@@ -3,7 +3,8 @@
  *
  * Pure. Promises: MX, A, AAAA, CNAME and SOA for its domains; names it has, without that type, get
  *           NOERROR and no answer; names it does not have get NXDOMAIN, the `nxdomain` domains too.
- *           The SOA of a negative answer says how long that may be believed (RFC 2308).
+ *           The SOA of a negative answer says how long that may be believed (RFC 2308). Records given
+ *           beside come before everything else.
  */
 import { assertNever } from '../../kernel/errors.ts';
 import type { Answer, Question } from 'dns-packet';
@@ -45,7 +46,12 @@ function startOfAuthority(ttlSeconds: number): Answer {
   };
 }
 
-export function createZone(world: World, plan: HostPlan, ttlSeconds: number): Zone {
+export function createZone(
+  world: World,
+  plan: HostPlan,
+  ttlSeconds: number,
+  records: readonly Answer[] = [],
+): Zone {
   const hostByName = new Map(plan.hosts.map((host) => [host.name, host]));
 
   function addresses(host: Host, question: Question): ZoneReply {
@@ -99,6 +105,8 @@ export function createZone(world: World, plan: HostPlan, ttlSeconds: number): Zo
     soa: startOfAuthority(ttlSeconds),
     resolve(question) {
       const name = question.name.toLowerCase();
+      const given = records.filter((record) => record.name.toLowerCase() === name);
+      if (given.length > 0) return answer(given.filter(({ type }) => type === question.type));
       const host = hostByName.get(name);
       if (host !== undefined) return addresses(host, question);
       const profile = world.profileOf(name);
