@@ -24,7 +24,7 @@ import { createResourceStack } from '../kernel/lifecycle.ts';
 import { selfSignedCertificate } from '../kernel/certificate.ts';
 import { DEFAULT_PROFILES } from './default-world.ts';
 import { startDnsServer } from './dns/server.ts';
-import { createZone } from './dns/zone.ts';
+import { createZone, withRecords } from './dns/zone.ts';
 import type { Fate } from './fate.ts';
 import { planHosts, servingDomain } from './hosts.ts';
 import type { Addressing, Host, HostPlan } from './hosts.ts';
@@ -218,7 +218,8 @@ export async function startRange(options: RangeOptions): Promise<Range> {
   const resources = createResourceStack();
   resources.onRelease('courier', () => courier.stop());
   try {
-    const zone = createZone(world, plan, options.ttlSeconds ?? 30, options.records);
+    const own = createZone(world, plan, options.ttlSeconds ?? 30);
+    const zone = withRecords(own, options.records ?? []);
     const dns = await startDnsServer(zone, options.dnsPort ?? 0);
     resources.onRelease('dns', () => dns.close());
     const { idleMs = 300_000, smtpPort = 0 } = options;

@@ -45,6 +45,9 @@ const PURE = [
   /^src\/bounce\/(classes|classify|policy|dsn|arf|inspect|inspection|message|autoreply|report-lines)\.ts$/,
   /^src\/bounce\/(families|rules)\//,
   /^src\/bounce\/watch\/watch\.ts$/,
+  /^src\/mta\/tls\/rpt-record\.ts$/,
+  /^src\/scheduler\/tls-results\/tally\.ts$/,
+  /^src\/campaigns\/tls-reports\/document\.ts$/,
   /^src\/range\/(fate|behaviour|profile|recipients|random|names|default-world)\.ts$/,
 ];
 const IO =

@@ -21,7 +21,8 @@ const PROFILES = [
 
 let range: Range;
 beforeAll(async () => {
-  range = await startRange({ seed: 1, profiles: PROFILES, ttlSeconds: 12 });
+  const records = [{ name: '_x.qq.example', type: 'TXT' as const, ttl: 5, data: 'policy' }];
+  range = await startRange({ seed: 1, profiles: PROFILES, ttlSeconds: 12, records });
 });
 afterAll(() => range.stop());
 
@@ -122,4 +123,11 @@ test('garbage is not answered and does no harm', async () => {
   expect(await askUdp(range.dnsServer, query('qq.example', 'MX'))).not.toBeNull();
   socket.close();
   await once(socket, 'close');
+});
+
+test('records given beside the profiles are answered, other types of their names are not', async () => {
+  const reply = await askUdp(range.dnsServer, query('_X.qq.example', 'TXT'));
+  expect(reply?.answers?.[0]).toMatchObject({ type: 'TXT', ttl: 5 });
+  const none = await askUdp(range.dnsServer, query('_x.qq.example', 'MX'));
+  expect(none?.answers).toEqual([]);
 });

@@ -91,7 +91,9 @@ describe('tally', () => {
 
 describe('in the database', () => {
   const database = useDatabase();
-  beforeEach(async () => void (await database.sql`truncate tls_results, tls_result_policies`));
+  beforeEach(async () => {
+    await database.sql`truncate tls_results, tls_result_policies`;
+  });
 
   async function write(results: TlsResult[], at = NOON): Promise<void> {
     const tally = createTally();
@@ -142,8 +144,8 @@ describe('in the database', () => {
   test('the collector holds what the database refuses, and writes the rest when it stops', async () => {
     const { sql } = database;
     const log = createLogger('silent');
-    const refused = Promise.withResolvers<void>();
-    log.error = () => refused.resolve();
+    const refused = Promise.withResolvers<null>();
+    log.error = () => refused.resolve(null);
     await sql`alter table tls_results rename to tls_results_away`;
     const collector = startTlsCollector({ sql, clock: () => NOON, log });
     const report = (i: number): void => {

@@ -14,12 +14,15 @@ export async function selectReportSender(db: Db, from: string): Promise<ReportSe
   return row ?? null;
 }
 
-/** Whether it is ours to open this day: true once, for one process. */
+/**
+ * Whether it is ours to open this day: true once, for one process. Unequal, not later: a clock that was
+ * once in the next year must not stop all reports until then.
+ */
 export async function claimDay(tx: Tx, day: string): Promise<boolean> {
   const rows = await tx`
     insert into counters as c (name, value)
     values ('tls_reports_day', ${day}::text::date - date '2000-01-01')
-    on conflict (name) do update set value = excluded.value where c.value < excluded.value
+    on conflict (name) do update set value = excluded.value where c.value <> excluded.value
     returning 1`;
   return rows.length > 0;
 }

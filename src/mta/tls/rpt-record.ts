@@ -5,7 +5,7 @@
  *           At most 8 places; those of other schemes, and web servers named by a bare IP address, are
  *           passed over. A mail address is one that can stand in a header.
  */
-import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
 import { parseAddress } from '../../kernel/address.ts';
 
 export interface ReportPlaces {
@@ -75,7 +75,7 @@ function webAddress(uri: string): string | null {
   if (uri.length > MAX_URL || !/^https:/i.test(uri) || !URL.canParse(uri)) return null;
   const url = new URL(uri);
   const bare = url.hostname.replace(/^\[|\]$/g, '');
-  if (isIP(bare) !== 0 || url.username !== '' || url.password !== '') return null;
+  if (ipaddr.isValid(bare) || url.username !== '' || url.password !== '') return null;
   url.hash = '';
   return url.href;
 }

@@ -3,8 +3,7 @@
  *
  * Pure. Promises: MX, A, AAAA, CNAME and SOA for its domains; names it has, without that type, get
  *           NOERROR and no answer; names it does not have get NXDOMAIN, the `nxdomain` domains too.
- *           The SOA of a negative answer says how long that may be believed (RFC 2308). Records given
- *           beside come before everything else.
+ *           The SOA of a negative answer says how long that may be believed (RFC 2308).
  */
 import { assertNever } from '../../kernel/errors.ts';
 import type { Answer, Question } from 'dns-packet';
@@ -46,12 +45,20 @@ function startOfAuthority(ttlSeconds: number): Answer {
   };
 }
 
-export function createZone(
-  world: World,
-  plan: HostPlan,
-  ttlSeconds: number,
-  records: readonly Answer[] = [],
-): Zone {
+/** `records` come before everything else that there is of their names. */
+export function withRecords(zone: Zone, records: readonly Answer[]): Zone {
+  return {
+    soa: zone.soa,
+    resolve(question) {
+      const name = question.name.toLowerCase();
+      const given = records.filter((record) => record.name.toLowerCase() === name);
+      if (given.length === 0) return zone.resolve(question);
+      return answer(given.filter(({ type }) => type === question.type));
+    },
+  };
+}
+
+export function createZone(world: World, plan: HostPlan, ttlSeconds: number): Zone {
   const hostByName = new Map(plan.hosts.map((host) => [host.name, host]));
 
   function addresses(host: Host, question: Question): ZoneReply {
@@ -105,8 +112,6 @@ export function createZone(
     soa: startOfAuthority(ttlSeconds),
     resolve(question) {
       const name = question.name.toLowerCase();
-      const given = records.filter((record) => record.name.toLowerCase() === name);
-      if (given.length > 0) return answer(given.filter(({ type }) => type === question.type));
       const host = hostByName.get(name);
       if (host !== undefined) return addresses(host, question);
       const profile = world.profileOf(name);
