@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import * as drizzleKit from 'drizzle-kit/api';
 import { expect, test } from 'vitest';
 import * as schema from '../../drizzle/schema.ts';
-import { SETTINGS } from '../../src/kernel/settings.ts';
-import type { SettingName } from '../../src/kernel/settings.ts';
+import { settingsTable } from './settings-table.ts';
 import { ROOT } from './source-files.ts';
 
 /** What is used of drizzle-kit/api; its own types need packages that are not installed here. */
@@ -42,19 +41,3 @@ test("README's configuration table is the settings table", () => {
     .map(([, env, fallback, meaning]) => ({ env, fallback, meaning }));
   expect(documented).toEqual(settingsTable());
 });
-
-/** What the README has to print: `npm run -s volley -- config` shows the same for this machine. */
-function settingsTable(): { env: string; fallback: string; meaning: string }[] {
-  return (Object.keys(SETTINGS) as SettingName[]).map((name) => {
-    const setting = SETTINGS[name];
-    const value: unknown = setting.schema.parse(undefined);
-    const text = Array.isArray(value)
-      ? value.join(',')
-      : JSON.stringify(value ?? '').replaceAll('"', '');
-    return {
-      env: setting.env,
-      fallback: setting.defaultText ?? (text === '{}' ? '' : text),
-      meaning: setting.meaning,
-    };
-  });
-}
