@@ -126,9 +126,7 @@ async function assemble(options: EngineOptions, stack: ResourceStack): Promise<E
   const server = await startApi(api, { host: config.apiHost, port: config.apiPort });
   stack.onRelease('api', () => server.close());
 
-  const watch = startWatch(watchDeps(config, deps, log));
-  stack.onRelease('watch', () => watch.stop());
-  startReporting(config, deps, log, stack);
+  startWriting(config, deps, log, stack);
   const housekeeping = startHousekeeping({ sql, clock, log }, mta);
   stack.onRelease('housekeeping', () => housekeeping.stop());
 
@@ -159,6 +157,13 @@ async function startMta(
   });
   stack.onRelease('mta', () => mta.close());
   return mta;
+}
+
+/** What Volley writes by itself: warnings, probes, reports. */
+function startWriting(config: Config, deps: CampaignDeps, log: Logger, stack: ResourceStack): void {
+  const watch = startWatch(watchDeps(config, deps, log));
+  stack.onRelease('watch', () => watch.stop());
+  startReporting(config, deps, log, stack);
 }
 
 function watchDeps(config: Config, deps: CampaignDeps, log: Logger): WatchDeps {
