@@ -298,6 +298,26 @@ describe('making and sending', () => {
     expect(raw.split('\r\n').every((line) => line.length <= 998)).toBe(true);
   });
 
+  test('many domains, some that ask, some that do not, some that hang: each gets its own', async () => {
+    for (let i = 0; i < 120; i += 1) {
+      await sessions(`d${i}.example`, 1, i % 3);
+      if (i % 4 === 0) asks(`d${i}.example`, `mailto:tls@d${i}.example`);
+      if (i % 4 === 1) records.set(`_smtp._tls.d${i}.example`, { status: 'unknown', reason: 'x' });
+    }
+    await nextDay(2);
+    const rows = await database.sql<{ domain: string; failures: bigint }[]>`
+      select domain, failures from tls_reports where made_at is not null`;
+    expect(new Map(rows.map((row) => [row.domain, Number(row.failures)]))).toEqual(
+      new Map(Array.from({ length: 30 }, (_, i) => [`d${i * 4}.example`, (i * 4) % 3])),
+    );
+    const left = await database.sql`select 1 from tls_results`;
+    const waiting = await database.sql`select 1 from tls_reports where state = 'waiting'`;
+    expect(waiting).toHaveLength(30);
+    expect(left.length).toBe(30 + 20);
+    const mails = await database.sql<{ address: string }[]>`select address from recipients`;
+    expect(mails).toHaveLength(30);
+  });
+
   test('a post that fails is tried six times within a day, and its reason is kept', async () => {
     asks('y.example', `https://mta-sts.reports.y.example:${web.port}/v1`);
     await sessions('y.example', 1, 0);
