@@ -13,6 +13,7 @@ import {
   boolean,
   customType,
   date,
+  doublePrecision,
   index,
   integer,
   jsonb,
@@ -168,6 +169,8 @@ export const campaigns = pgTable(
     /** Only over authenticated TLS to hosts that promise the same (REQUIRETLS, RFC 8689). */
     requireTls: boolean().notNull().default(false),
     state: campaignStateEnum().notNull().default('draft'),
+    /** Why an alarm paused it; null: a person did, or it is not paused. */
+    pauseReason: text(),
     /** Rows in `recipients`: the left side of the balance. Set by each upload's commit. */
     recipientCount: int8()
       .notNull()
@@ -593,6 +596,156 @@ export const ruleRollups = pgTable(
   'rule_rollups',
   { rule: text().notNull(), day: date().notNull(), count: int8().notNull() },
   (t) => [primaryKey({ columns: [t.rule, t.day] })],
+);
+
+/** Files that every message of a notice campaign carries. */
+export const noticeAttachments = pgTable(
+  'notice_attachments',
+  {
+    campaignId: int8().notNull(),
+    filename: text().notNull(),
+    contentType: text().notNull(),
+    body: bytea().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.campaignId, t.filename] })],
+);
+
+/** Days whose report went out: one row a day, whoever is first. */
+export const dailyReports = pgTable('daily_reports', {
+  /** The UTC day that the report is about. */
+  day: date().primaryKey(),
+  /** The notice that carries it; null: nobody could get it. */
+  campaignId: int8(),
+  orderedAt: at().notNull(),
+});
+
+// --- alarms -------------------------------------------------------------------------------------
+
+/** What is too much (src/campaigns/alarms). */
+export const alarmRules = pgTable('alarm_rules', {
+  id: identity(),
+  name: text().notNull().unique(),
+  /** bounce | deferral | complaint */
+  metric: text().notNull(),
+  /** null: each sender by itself. */
+  senderId: int8(),
+  /** null: each provider by itself. */
+  provider: text(),
+  windowMinutes: integer().notNull(),
+  /** Below this many messages in the window a rate says nothing. */
+  minVolume: integer().notNull(),
+  /** A share: 0.05 is 5 %. */
+  threshold: doublePrecision().notNull(),
+  /** none | pause_provider | pause_campaign */
+  action: text().notNull(),
+  createdAt: createdAt(),
+});
+
+/** A rule that a sender's mail to a provider broke, from then until it was good again. */
+export const alarms = pgTable(
+  'alarms',
+  {
+    id: identity(),
+    /** As the rule was. */
+    ruleId: int8().notNull(),
+    ruleName: text().notNull(),
+    metric: text().notNull(),
+    threshold: doublePrecision().notNull(),
+    senderId: int8().notNull(),
+    provider: text().notNull(),
+    /** When it was raised: `count` of `volume`. */
+    count: int8().notNull(),
+    volume: int8().notNull(),
+    /** What was done: none | pause_provider | pause_campaign. */
+    action: text().notNull(),
+    raisedAt: at().notNull(),
+    clearedAt: at(),
+    /** rate | quiet | resumed | rule_removed */
+    clearedBy: text(),
+  },
+  (t) => [
+    uniqueIndex('alarms_live')
+      .on(t.ruleId, t.senderId, t.provider)
+      .where(sql`cleared_at is null`),
+    // The cool-down: when was it cleared the last time?
+    index('alarms_cleared').on(t.ruleId, t.senderId, t.provider, t.clearedAt),
+  ],
+);
+
+/** Nothing is sent for this sender to this provider, until somebody says so. */
+export const providerPauses = pgTable(
+  'provider_pauses',
+  {
+    id: identity(),
+    senderId: int8().notNull(),
+    provider: text().notNull(),
+    reason: text().notNull(),
+    /** null: a person did it. */
+    alarmId: int8(),
+    createdAt: createdAt(),
+    createdBy: text().notNull(),
+    resumedAt: at(),
+    resumedBy: text(),
+  },
+  (t) => [
+    // Read every second by the scheduler.
+    uniqueIndex('provider_pauses_live')
+      .on(t.senderId, t.provider)
+      .where(sql`resumed_at is null`),
+  ],
+);
+
+/** What had been counted in the running slot when a pause ended: alarms begin to count from there. */
+export const alarmBaselines = pgTable(
+  'alarm_baselines',
+  {
+    senderId: int8().notNull(),
+    provider: text().notNull(),
+    kind: text().notNull(),
+    slot: at().notNull(),
+    count: int8().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.senderId, t.provider, t.kind] })],
+);
+
+// --- who is told --------------------------------------------------------------------------------
+
+export const webhooks = pgTable('webhooks', {
+  id: identity(),
+  url: text().notNull(),
+  /** Signs what is posted; AES-256-GCM under a key derived from VOLLEY_SECRET. */
+  secretSealed: bytea().notNull(),
+  events: text().array().notNull(),
+  createdAt: createdAt(),
+});
+
+/** What is to be posted, and how that went: written in the transaction of the fact. */
+export const webhookDeliveries = pgTable(
+  'webhook_deliveries',
+  {
+    id: identity(),
+    webhookId: int8().notNull(),
+    event: text().notNull(),
+    /** The body, byte for byte the same at every attempt. */
+    payload: text().notNull(),
+    /** pending | delivered | failed */
+    state: text().notNull().default('pending'),
+    attempts: smallint().notNull().default(0),
+    dueAt: at().notNull(),
+    status: smallint(),
+    /** What went wrong the last time. */
+    reason: text(),
+    createdAt: createdAt(),
+    finishedAt: at(),
+  },
+  (t) => [
+    index('webhook_deliveries_due')
+      .on(t.dueAt)
+      .where(sql`state = 'pending'`),
+    index('webhook_deliveries_webhook').on(t.webhookId, t.id),
+    // The purge.
+    index('webhook_deliveries_finished').on(t.finishedAt),
+  ],
 );
 
 // --- what comes back ----------------------------------------------------------------------------

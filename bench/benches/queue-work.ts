@@ -32,6 +32,7 @@ export async function claim(
       campaignId,
       afterDomain,
       busyDomains: [],
+      pausedProviders: [],
       maxDomains: perClaim,
       maxPerDomain: 1,
       owner: OWNER,

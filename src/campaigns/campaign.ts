@@ -32,7 +32,16 @@ export type CampaignRow = CampaignTable & {
   subject: string;
   format: string;
   variables: string[];
+  heldProviders: { id: string; provider: string; reason: string; since: string }[];
 };
+
+/** A provider that the campaign's mail is held back from (campaigns/alarms/pauses.ts). */
+export interface HeldProvider {
+  pauseId: bigint;
+  provider: string;
+  reason: string;
+  since: Date;
+}
 
 export interface Campaign {
   id: bigint;
@@ -52,6 +61,9 @@ export interface Campaign {
   ambiguityPolicy: AmbiguityPolicy;
   requireTls: boolean;
   state: CampaignState;
+  /** Why an alarm paused it. */
+  pauseReason: string | null;
+  heldProviders: HeldProvider[];
   allowedTransitions: Transition[];
   recipientCount: number;
   expandedCount: number;
@@ -59,6 +71,14 @@ export interface Campaign {
   startedAt: Date | null;
   expiresAt: Date | null;
   finishedAt: Date | null;
+}
+
+export function toHeldProvider({
+  id,
+  since,
+  ...rest
+}: CampaignRow['heldProviders'][number]): HeldProvider {
+  return { ...rest, pauseId: BigInt(id), since: new Date(since) };
 }
 
 export function toCampaign(row: CampaignRow): Campaign {
@@ -76,6 +96,8 @@ export function toCampaign(row: CampaignRow): Campaign {
     ambiguityPolicy: row.ambiguityPolicy,
     requireTls: row.requireTls,
     state: row.state,
+    pauseReason: row.pauseReason,
+    heldProviders: row.heldProviders.map(toHeldProvider),
     allowedTransitions: allowedTransitions(row.state),
     recipientCount: Number(row.recipientCount),
     expandedCount: Number(row.expandedCount),

@@ -10,6 +10,7 @@
  */
 import { AppError, invariant } from '../kernel/errors.ts';
 import type { EventKind } from '../kernel/events.ts';
+import { formatId } from '../kernel/ids.ts';
 import type { Tx } from '../kernel/postgres/connect.ts';
 import { allowedTransitions, toCampaign } from './campaign.ts';
 import type { Campaign, CampaignRow, Transition } from './campaign.ts';
@@ -25,6 +26,7 @@ import {
   notifyCampaign,
   selectCampaign,
 } from './store.ts';
+import { queueFacts } from './webhooks/store.ts';
 
 const UPLOAD_WAIT_MS = 60_000;
 const LOCK_NOT_AVAILABLE = '55P03';
@@ -75,7 +77,12 @@ async function transition(
       const row = await selectCampaign(tx, id);
       invariant(row !== undefined, 'a locked campaign is there');
       if (!changed) throw refusal(row, name);
-      await insertCampaignEvent(tx, { kind, campaignId: id, at: deps.clock() });
+      const at = deps.clock();
+      await insertCampaignEvent(tx, { kind, campaignId: id, at });
+      if (kind === 'campaign.paused' || kind === 'campaign.resumed') {
+        const data = { campaign_id: formatId('cmp', id), reason: null };
+        await queueFacts(tx, [{ event: kind, at, data }]);
+      }
       await notifyCampaign(tx, id);
       return toCampaign(row);
     });

@@ -14,7 +14,8 @@
  *           reports/period-report.ts for reports over all campaigns.
  */
 import { AppError } from '../kernel/errors.ts';
-import type { CampaignState } from './campaign.ts';
+import { toHeldProvider } from './campaign.ts';
+import type { CampaignState, HeldProvider } from './campaign.ts';
 import type { CampaignDeps } from './deps.ts';
 import {
   countDeliveries,
@@ -51,6 +52,8 @@ export interface Balance extends BalanceFigures {
 
 export interface CampaignReport {
   balance: Balance;
+  /** Why it stands still, if an alarm or a person stopped it in whole or in part. */
+  held: { reason: string | null; providers: HeldProvider[] };
   /** What happened besides the outcomes, counted as events. */
   byKind: { deferred: number; complained: number; unsubscribed: number };
   /** The 50 largest destination domains, then all others as one row with domain null. */
@@ -110,7 +113,11 @@ export async function campaignReport(
     complained: totals.kinds['feedback.complaint'] ?? 0,
     unsubscribed: totals.kinds['recipient.unsubscribed'] ?? 0,
   };
-  return { balance: balanceOf(totals), byKind, byDomain, byClass, timeline };
+  const held = {
+    reason: totals.pauseReason,
+    providers: totals.heldProviders.map(toHeldProvider),
+  };
+  return { balance: balanceOf(totals), held, byKind, byDomain, byClass, timeline };
 }
 
 async function timelineOf(

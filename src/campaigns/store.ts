@@ -31,10 +31,20 @@ export async function insertCampaign(db: Db, campaign: NewCampaign): Promise<big
 
 export async function selectCampaign(db: Db, id: bigint): Promise<CampaignRow | undefined> {
   const [row] = await db<CampaignRow[]>`
-    select c.*, k.subject, k.format, k.variables
+    select c.*, k.subject, k.format, k.variables, ${heldProviders(db)} as held_providers
     from campaigns c join contents k on k.id = c.content_id
     where c.id = ${id}`;
   return row;
+}
+
+/** Those that its sender's mail is held back from; none when it is over. */
+export function heldProviders(db: Db) {
+  return db`(
+    select coalesce(jsonb_agg(jsonb_build_object('id', p.id::text, 'provider', p.provider,
+      'reason', p.reason, 'since', p.created_at) order by p.id), '[]')
+    from provider_pauses p
+    where p.sender_id = c.sender_id and p.resumed_at is null
+      and c.state in ('expanding', 'sending', 'paused'))`;
 }
 
 /** Newest first; without Volley's own notices. */
@@ -44,7 +54,7 @@ export async function selectCampaigns(
   state: CampaignState | undefined,
 ): Promise<CampaignRow[]> {
   return db<CampaignRow[]>`
-    select c.*, k.subject, k.format, k.variables
+    select c.*, k.subject, k.format, k.variables, ${heldProviders(db)} as held_providers
     from campaigns c join contents k on k.id = c.content_id
     where c.purpose = 'campaign'
       ${page.after === null ? db`` : db`and c.id < ${page.after}`}
@@ -87,7 +97,7 @@ export async function markPaused(db: Db, id: bigint): Promise<boolean> {
 export async function markResumed(db: Db, id: bigint): Promise<CampaignState | undefined> {
   const [row] = await db<{ state: CampaignState }[]>`
     update campaigns
-    set state = case when expanded_count < recipient_count
+    set pause_reason = null, state = case when expanded_count < recipient_count
       then 'expanding'::campaign_state else 'sending'::campaign_state end
     where id = ${id} and state = 'paused'
     returning state`;
@@ -104,11 +114,12 @@ export async function markCancelling(db: Db, id: bigint): Promise<boolean> {
 
 export async function insertCampaignEvent(
   db: Db,
-  event: { kind: EventKind; campaignId: bigint; at: Date },
+  event: { kind: EventKind; campaignId: bigint; at: Date; data?: Record<string, string | null> },
 ): Promise<void> {
+  const data = event.data === undefined ? null : JSON.stringify(event.data);
   await db`
-    insert into events (at, kind, campaign_id)
-    values (${event.at}, ${event.kind}, ${event.campaignId})`;
+    insert into events (at, kind, campaign_id, data)
+    values (${event.at}, ${event.kind}, ${event.campaignId}, ${data}::text::jsonb)`;
 }
 
 /** Delivered by PostgreSQL when the transaction commits. */

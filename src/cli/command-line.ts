@@ -8,6 +8,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { AppError } from '../kernel/errors.ts';
+import { alarmCommand } from './alarm.ts';
 import { bounceCommand } from './bounce.ts';
 import { campaignCommand } from './campaign.ts';
 import { configCommand } from './config.ts';
@@ -20,6 +21,7 @@ import { serveCommand } from './serve.ts';
 import { sourceCommand } from './source.ts';
 import { suppressionCommand } from './suppression.ts';
 import { tlsReportCommand } from './tls-report.ts';
+import { webhookCommand } from './webhook.ts';
 import type { ExitNow } from './signals.ts';
 
 const EX_SOFTWARE = 70;
@@ -38,6 +40,8 @@ export function program(exitNow: ExitNow): Command {
     routeCommand(),
     sourceCommand(),
     tlsReportCommand(),
+    alarmCommand(),
+    webhookCommand(),
     keyCommand(),
     configCommand(),
     migrateCommand(),

@@ -16,12 +16,14 @@ import { startWatch } from '../bounce/watch/keeper.ts';
 import type { WatchDeps } from '../bounce/watch/keeper.ts';
 import { openRulebook } from '../bounce/rulebook.ts';
 import { purgeUnmatched } from '../bounce/unmatched/store.ts';
+import { startAlarms } from '../campaigns/alarms/keeper.ts';
 import type { CampaignDeps } from '../campaigns/deps.ts';
 import { createConverter } from '../campaigns/templates/converter.ts';
 import { createNotices } from '../campaigns/notices.ts';
 import { loadLetters } from '../campaigns/notices/letters.ts';
 import { watchRouting } from '../campaigns/routing/live.ts';
 import { createMessageSource } from '../campaigns/source.ts';
+import { purgeWebhooks, startWebhooks } from '../campaigns/webhooks/sender.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { CHANNELS } from '../kernel/events.ts';
@@ -126,7 +128,7 @@ async function assemble(options: EngineOptions, stack: ResourceStack): Promise<E
   const server = await startApi(api, { host: config.apiHost, port: config.apiPort });
   stack.onRelease('api', () => server.close());
 
-  startWriting(config, deps, log, stack);
+  startKeepers(config, deps, log, stack);
   const housekeeping = startHousekeeping({ sql, clock, log }, mta);
   stack.onRelease('housekeeping', () => housekeeping.stop());
 
@@ -159,11 +161,15 @@ async function startMta(
   return mta;
 }
 
-/** What Volley writes by itself: warnings, probes, reports. */
-function startWriting(config: Config, deps: CampaignDeps, log: Logger, stack: ResourceStack): void {
+/** What looks after things by itself, beside sending. */
+function startKeepers(config: Config, deps: CampaignDeps, log: Logger, stack: ResourceStack): void {
   const watch = startWatch(watchDeps(config, deps, log));
   stack.onRelease('watch', () => watch.stop());
   startReporting(config, deps, log, stack);
+  const alarms = startAlarms({ ...deps, log }, config.alarmIntervalSeconds * 1_000);
+  stack.onRelease('alarms', () => alarms.stop());
+  const webhooks = startWebhooks({ ...deps, log });
+  stack.onRelease('webhooks', () => webhooks.stop());
 }
 
 function watchDeps(config: Config, deps: CampaignDeps, log: Logger): WatchDeps {
@@ -200,6 +206,7 @@ function startHousekeeping(
     step: async () => {
       await purgeIdempotencyKeys(sql);
       await purgeUnmatched(sql);
+      await purgeWebhooks({ sql, clock });
       mta.refreshPolicies();
       await purgeStsPolicies(sql, clock());
     },

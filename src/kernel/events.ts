@@ -40,6 +40,12 @@ export const EVENT_KINDS = [
   'campaign.cancelling',
   'campaign.cancelled',
   'campaign.completed',
+  /** A rate went over its threshold (campaigns/alarms), or is good again. */
+  'alarm.raised',
+  'alarm.cleared',
+  /** A sender's mail to a provider is held, or goes on. */
+  'provider.paused',
+  'provider.resumed',
 ] as const;
 
 export type DeliveryEventKind = (typeof DELIVERY_EVENT_KINDS)[number];

@@ -25,7 +25,12 @@ export type IdPrefix =
   | 'inb'
   | 'rte'
   | 'src'
-  | 'tlr';
+  | 'tlr'
+  | 'alr'
+  | 'alm'
+  | 'pps'
+  | 'whk'
+  | 'whd';
 
 /** `formatId('cmp', 7n)` -> `cmp_0000000000007`. */
 export function formatId(prefix: IdPrefix, id: bigint): string {

@@ -7,7 +7,8 @@
  */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 
-export type KeyPurpose = 'verp' | 'links' | 'dkim-at-rest' | 'routing-at-rest' | 'erasure';
+export type KeyPurpose =
+  'verp' | 'links' | 'dkim-at-rest' | 'routing-at-rest' | 'webhooks-at-rest' | 'erasure';
 
 /** 32 bytes. `secret` is the text of VOLLEY_SECRET. */
 export function deriveKey(secret: string, purpose: KeyPurpose): Uint8Array {

@@ -326,6 +326,11 @@ export const SETTINGS = {
     integer(0, 90, 5),
     'Days without a bounce after which a warning or probe was received',
   ),
+  alarmIntervalSeconds: setting(
+    'VOLLEY_ALARM_INTERVAL_SECONDS',
+    integer(1, 3_600, 30),
+    'How often bounce, deferral and complaint rates are compared with the alarm rules',
+  ),
   logLevel: setting('VOLLEY_LOG_LEVEL', z.enum(LOG_LEVELS).default('info'), 'Least level logged'),
 } as const;
 

@@ -18,8 +18,8 @@ export type { CampaignInWork };
 export interface CampaignsInWork {
   get(id: bigint): CampaignInWork | undefined;
   all(): CampaignInWork[];
-  /** Whether a message of it may be begun at `now`. */
-  maySend(id: bigint, now: Date): boolean;
+  /** Whether a message of it to `provider` may be begun at `now`. */
+  maySend(id: bigint, provider: string, now: Date): boolean;
   refresh(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -52,9 +52,10 @@ export async function watchCampaigns(
   return {
     get: (id) => known.get(id),
     all: () => [...known.values()],
-    maySend(id, now) {
+    maySend(id, provider, now) {
       const campaign = known.get(id);
-      return campaign !== undefined && isSendable(campaign, now);
+      if (campaign === undefined || !isSendable(campaign, now)) return false;
+      return !campaign.pausedProviders.includes(provider);
     },
     refresh,
     async stop() {

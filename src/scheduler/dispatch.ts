@@ -110,6 +110,7 @@ class ClaimingDispatcher implements Dispatcher {
       campaignId: campaign.id,
       afterDomain,
       busyDomains: busy.map(([domain]) => domain),
+      pausedProviders: campaign.pausedProviders,
       maxDomains: limit,
       maxPerDomain: 1,
       owner: this.#options.owner,

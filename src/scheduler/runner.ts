@@ -154,7 +154,9 @@ class RunningBatch implements BatchRun {
 
   #mayBegin(): boolean {
     const { campaigns, clock } = this.#deps;
-    return !this.#drained && !this.#brokenOff && campaigns.maySend(this.#batch.campaignId, clock());
+    const { campaignId, provider } = this.#batch;
+    if (this.#drained || this.#brokenOff) return false;
+    return campaigns.maySend(campaignId, provider, clock());
   }
 
   async #next(messages: CampaignMessages): Promise<Transaction | null> {

@@ -37,6 +37,7 @@ interface World {
 }
 let world: World;
 
+const NEW_RULE = { name: 'all-bounces', metric: 'bounce', min_volume: 100, threshold: 0.2 };
 const NEW_KEY = { algorithm: 'ed25519-sha256', selector: 'next' };
 const CSV = { headers: { 'Content-Type': 'text/csv' } };
 
@@ -140,6 +141,28 @@ const CALLS: Record<string, () => Promise<Answer>> = {
     api.get('/v1/reports/suppressions?from=2026-01-01&to=2026-12-31'),
   'get /v1/reports/domains': () =>
     api.get(`/v1/reports/domains?from=2026-01-01&to=2026-12-31&campaign_id=${world.started}`),
+  'get /v1/alarm-rules': () => api.get('/v1/alarm-rules'),
+  'post /v1/alarm-rules': () => api.post('/v1/alarm-rules', NEW_RULE),
+  'put /v1/alarm-rules/{id}': () =>
+    api.call('PUT', '/v1/alarm-rules/alr_0000000000001', {
+      body: JSON.stringify({ ...NEW_RULE, name: 'bounces', action: 'pause_provider' }),
+      headers: { 'Content-Type': 'application/json' },
+    }),
+  'delete /v1/alarm-rules/{id}': () => api.call('DELETE', '/v1/alarm-rules/alr_0000000000002'),
+  'get /v1/alarms': () => api.get('/v1/alarms?state=raised'),
+  'post /v1/provider-pauses': () =>
+    api.post('/v1/provider-pauses', {
+      sender_id: world.sender,
+      provider: 'qq',
+      reason: 'they asked us to wait',
+    }),
+  'get /v1/provider-pauses': () => api.get('/v1/provider-pauses?state=paused'),
+  'post /v1/provider-pauses/{id}/resume': () =>
+    api.post('/v1/provider-pauses/pps_0000000000001/resume'),
+  'post /v1/webhooks': () => api.post('/v1/webhooks', { url: 'http://127.0.0.1:9/hook' }),
+  'get /v1/webhooks': () => api.get('/v1/webhooks'),
+  'get /v1/webhooks/{id}/deliveries': () => api.get('/v1/webhooks/whk_0000000000001/deliveries'),
+  'delete /v1/webhooks/{id}': () => api.call('DELETE', '/v1/webhooks/whk_0000000000001'),
   'get /v1/suppressions': () => api.get('/v1/suppressions'),
   'post /v1/suppressions': () =>
     api.post('/v1/suppressions', { entries: [{ email: 'x@example.com' }, { email: '?' }] }),

@@ -60,6 +60,7 @@ async function onTheWire(recipients: number, ambiguityPolicy = 'hold'): Promise<
     campaignId,
     afterDomain: '',
     busyDomains: [],
+    pausedProviders: [],
     maxDomains: 1,
     maxPerDomain: 1,
     owner: OWNER,

@@ -32,6 +32,7 @@ const ELSEWHERE: readonly SettingName[] = [
   'warnAfterDays',
   'probeAfterDays',
   'probeGraceDays',
+  'alarmIntervalSeconds',
   'logLevel',
 ];
 /** Where the API says what a request may hold. */

@@ -37,6 +37,7 @@ function claim(
     campaignId,
     afterDomain: '',
     busyDomains: [],
+    pausedProviders: [],
     maxDomains: 10,
     maxPerDomain: 1,
     owner: 'me',

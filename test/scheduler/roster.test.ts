@@ -54,6 +54,7 @@ function campaign(id: bigint, stream: CampaignInWork['stream']): CampaignInWork 
     state: 'sending',
     ambiguityPolicy: 'hold',
     senderDomain: 'example.com',
+    pausedProviders: [],
     pool: null,
     expiresAt,
   };

@@ -1,7 +1,7 @@
 /** api/routes/campaigns — making and reading campaigns. See lifecycle.ts and recipients.ts. */
 import { z } from '@hono/zod-openapi';
 import { TRANSITIONS } from '../../campaigns/campaign.ts';
-import type { Campaign } from '../../campaigns/campaign.ts';
+import type { Campaign, HeldProvider } from '../../campaigns/campaign.ts';
 import { createCampaign, getCampaign, listCampaigns } from '../../campaigns/campaigns.ts';
 import type { CampaignDeps } from '../../campaigns/deps.ts';
 import { formatId } from '../../kernel/ids.ts';
@@ -76,6 +76,12 @@ const NewCampaign = z
     },
   });
 
+export const HeldProviders = z
+  .array(
+    z.object({ pause_id: idOf('pps'), provider: z.string(), reason: z.string(), since: instant }),
+  )
+  .openapi({ description: 'Nothing is sent to them; POST /v1/provider-pauses/{id}/resume' });
+
 export const CampaignSchema = z
   .object({
     id: idOf('cmp'),
@@ -90,6 +96,8 @@ export const CampaignSchema = z
     ambiguity_policy: ambiguityPolicy,
     require_tls: z.boolean(),
     state: z.enum(STATES),
+    pause_reason: z.string().nullable().openapi({ description: 'Why an alarm paused it' }),
+    held_providers: HeldProviders,
     allowed_transitions: z.array(z.enum(TRANSITIONS)),
     recipient_count: count,
     expanded_count: count,
@@ -182,6 +190,8 @@ export function presentCampaign(campaign: Campaign): z.infer<typeof CampaignSche
     ambiguity_policy: campaign.ambiguityPolicy,
     require_tls: campaign.requireTls,
     state: campaign.state,
+    pause_reason: campaign.pauseReason,
+    held_providers: campaign.heldProviders.map(presentHeld),
     allowed_transitions: campaign.allowedTransitions,
     recipient_count: campaign.recipientCount,
     expanded_count: campaign.expandedCount,
@@ -190,4 +200,8 @@ export function presentCampaign(campaign: Campaign): z.infer<typeof CampaignSche
     expires_at: iso(campaign.expiresAt),
     finished_at: iso(campaign.finishedAt),
   };
+}
+
+export function presentHeld({ pauseId, provider, reason, since }: HeldProvider) {
+  return { pause_id: formatId('pps', pauseId), provider, reason, since: since.toISOString() };
 }

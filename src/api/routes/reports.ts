@@ -7,6 +7,7 @@ import { endpoint } from '../endpoint.ts';
 import type { Gate } from '../gate.ts';
 import { createRouter } from '../router.ts';
 import type { ApiRouter } from '../router.ts';
+import { HeldProviders, presentHeld } from './campaigns.ts';
 import { count, instant, json, pathId, requireId } from '../schema.ts';
 
 const outcomes = {
@@ -34,6 +35,9 @@ const ReportSchema = z
         closes: z.boolean().openapi({ description: 'The parts add up to `recipients`' }),
       })
       .openapi('Balance'),
+    held: z
+      .object({ pause_reason: z.string().nullable(), held_providers: HeldProviders })
+      .openapi({ description: 'Why it stands still, in whole or in part' }),
     by_kind: z.object({
       deferred: count.openapi({ description: 'Attempts that will be repeated' }),
       complained: count,
@@ -95,6 +99,10 @@ function present(report: CampaignReport): z.infer<typeof ReportSchema> {
   const { balance, byKind, byDomain, byClass, timeline } = report;
   return {
     balance: outside(balance),
+    held: {
+      pause_reason: report.held.reason,
+      held_providers: report.held.providers.map(presentHeld),
+    },
     by_kind: byKind,
     by_domain: byDomain.map(outside),
     by_class: byClass.map(outside),

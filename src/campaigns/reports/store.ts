@@ -4,11 +4,14 @@
  * Sums are cast to double precision, which is exact up to 2^53 and comes back as a number.
  */
 import type { Db } from '../../kernel/postgres/connect.ts';
-import type { CampaignState } from '../campaign.ts';
+import type { CampaignRow, CampaignState } from '../campaign.ts';
+import { heldProviders } from '../store.ts';
 
 export interface KindTotals {
   state: CampaignState;
   recipientCount: bigint;
+  pauseReason: string | null;
+  heldProviders: CampaignRow['heldProviders'];
   /** Sum of the rollups by kind. */
   kinds: Record<string, number>;
 }
@@ -19,7 +22,8 @@ export async function selectKindTotals(
   campaignId: bigint,
 ): Promise<KindTotals | undefined> {
   const [row] = await db<KindTotals[]>`
-    select c.state, c.recipient_count, coalesce((
+    select c.state, c.recipient_count, c.pause_reason, ${heldProviders(db)} as held_providers,
+      coalesce((
       select jsonb_object_agg(kind, total) from (
         select kind, sum(count) as total from minute_rollups where campaign_id = c.id group by kind
       ) k), '{}') as kinds

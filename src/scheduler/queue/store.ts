@@ -8,6 +8,7 @@
 import { liveFor } from '../../bounce/suppressions/store.ts';
 import { bigints } from '../../kernel/postgres/arrays.ts';
 import type { Db, Sql } from '../../kernel/postgres/connect.ts';
+import { OTHER_PROVIDER } from '../../kernel/providers/provider.ts';
 import type { BatchRecipient } from '../ports.ts';
 import type { AmbiguityPolicy } from '../record/decide.ts';
 
@@ -23,12 +24,17 @@ export interface CampaignInWork {
   /** The source addresses of the sender; null: it names none. */
   pool: string | null;
   expiresAt: Date;
+  /** Whose mailboxes get nothing for now; a provider of kernel/providers. */
+  pausedProviders: string[];
 }
 
 export async function listCampaignsInWork(sql: Sql): Promise<CampaignInWork[]> {
   return await sql<CampaignInWork[]>`
     select c.id, c.state, c.stream, c.ambiguity_policy, s.domain as sender_domain, s.pool,
-      coalesce(c.expires_at, 'infinity') as expires_at
+      coalesce(c.expires_at, 'infinity') as expires_at,
+      array(select p.provider from provider_pauses p
+        where p.sender_id = c.sender_id and p.resumed_at is null and c.purpose = 'campaign'
+      ) as paused_providers
     from campaigns c join senders s on s.id = c.sender_id
     where c.state in ('expanding', 'sending', 'paused', 'cancelling')
     order by c.id`;
@@ -38,6 +44,8 @@ export interface Batch {
   id: bigint;
   campaignId: bigint;
   domain: string;
+  /** As it was known when it was claimed. */
+  provider: string;
   firstDeliveryId: bigint;
   lastDeliveryId: bigint;
 }
@@ -48,6 +56,7 @@ export interface ClaimRequest {
   afterDomain: string;
   /** Domains that have their share already. */
   busyDomains: readonly string[];
+  pausedProviders: readonly string[];
   maxDomains: number;
   maxPerDomain: number;
   owner: string;
@@ -71,9 +80,13 @@ export async function claimBatches(sql: Sql, request: ClaimRequest): Promise<Bat
         order by b.domain limit 1)
       from site where site.domain is not null
     ), pick as (
-      select b.id from (
-        select domain from site
-        where domain is not null and domain <> all(${request.busyDomains as string[]}::text[])
+      select b.id, free.provider from (
+        select site.domain, coalesce(p.provider, ${OTHER_PROVIDER}) as provider
+        from site left join domain_providers p on p.domain = site.domain
+        where site.domain is not null
+          and site.domain <> all(${request.busyDomains as string[]}::text[])
+          and coalesce(p.provider, ${OTHER_PROVIDER})
+            <> all(${request.pausedProviders as string[]}::text[])
         limit ${request.maxDomains}
       ) free cross join lateral (
         select id from batches
@@ -84,7 +97,7 @@ export async function claimBatches(sql: Sql, request: ClaimRequest): Promise<Bat
     update batches set state = 'claimed', owner = ${request.owner},
       lease_until = now() + make_interval(secs => ${request.leaseSeconds})
     from pick where batches.id = pick.id
-    returning batches.id, batches.campaign_id, batches.domain,
+    returning batches.id, batches.campaign_id, batches.domain, pick.provider,
       batches.first_delivery_id, batches.last_delivery_id`;
 }
 
