@@ -99,7 +99,7 @@ function errorCodes(access: Access, config: EndpointConfig): ErrorCode[] {
   if (config.request?.params !== undefined) codes.push('not_found');
   if (config.request?.body !== undefined) {
     codes.push('invalid_body', 'unsupported_media_type', 'overloaded');
-    if (access.body === 'stream') codes.push('invalid_encoding', 'overloaded', 'upload_aborted');
+    if (access.body === 'stream') codes.push('invalid_encoding', 'upload_aborted');
     else codes.push('body_too_large');
     if (access.body === 'json') codes.push('invalid_encoding');
   }

@@ -7,7 +7,8 @@
  *
  * Promises: a decision is either committed whole (state, event, rollups, suppression) or kept and
  *           tried again; when the database is away the queue fills to its bound, `ready` does not
- *           resolve, and so no further message is begun. Sending resumes by itself.
+ *           resolve, and so no further message is begun. Sending resumes by itself. A decision that
+ *           the database refuses is found and written with less beside its state (refused.ts).
  * Never:    loses a decision it took, unless the process dies: then the deliveries are still
  *           `sending`, and the reaper calls them ambiguous.
  * Fails:    `mark` rejects when the batch is no longer ours, or the database stays away for 30 s.
@@ -32,6 +33,7 @@ import { describeFailure } from '../../mta/failure.ts';
 import type { SiteFailure } from '../../mta/transaction.ts';
 import { settleBatches } from '../queue/store.ts';
 import { createMarker } from './marker.ts';
+import { isRefused, plainer } from './refused.ts';
 import type { Marker } from './marker.ts';
 import { appendDeliveryEvents, applyStates } from './store.ts';
 import type { DeliveryEvent, Mark } from './store.ts';
@@ -139,9 +141,9 @@ class GroupRecorder implements Recorder {
     this.#wake = null;
   }
 
-  async #flush(): Promise<void> {
+  async #flush(limit: number): Promise<void> {
     const { sql, owner } = this.#options;
-    const items = this.#queue.slice(0, MAX_PER_TRANSACTION);
+    const items = this.#queue.slice(0, limit);
     const entries = items.flatMap((item) => ('entry' in item ? [item.entry] : []));
     const settlements = items.flatMap((item) => ('settlement' in item ? [item.settlement] : []));
     const learned = await sql.begin(async (tx) => {
@@ -172,19 +174,36 @@ class GroupRecorder implements Recorder {
 
   async #run(): Promise<void> {
     let retryMs = 50;
+    let limit = MAX_PER_TRANSACTION;
     while (!this.#stopping || this.#queue.length > 0) {
       await this.#gather();
       if (this.#queue.length === 0) continue;
       try {
-        await this.#flush();
+        await this.#flush(limit);
         retryMs = 50;
+        limit = Math.min(limit * 2, MAX_PER_TRANSACTION);
       } catch (error) {
         const queued = this.#queue.length;
         this.#options.log.error({ err: error, queued }, 'cannot record outcomes; trying again');
-        await sleep(retryMs);
-        retryMs = Math.min(retryMs * 2, MAX_RETRY_MS);
+        if (isRefused(error) && limit > 1) limit = Math.ceil(limit / 8);
+        else if (isRefused(error) && this.#simplifyFirst()) continue;
+        else {
+          await sleep(retryMs);
+          retryMs = Math.min(retryMs * 2, MAX_RETRY_MS);
+        }
       }
     }
+  }
+
+  /** The first item alone was refused. */
+  #simplifyFirst(): boolean {
+    const [first] = this.#queue;
+    const entry = first !== undefined && 'entry' in first ? plainer(first.entry) : null;
+    if (entry === null) return false;
+    const deliveryId = String(entry.deliveryId);
+    this.#options.log.error({ deliveryId }, 'an outcome is recorded without its details');
+    this.#queue[0] = { entry };
+    return true;
   }
 }
 

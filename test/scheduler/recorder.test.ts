@@ -1,0 +1,92 @@
+import { expect, test } from 'vitest';
+import { systemClock } from '../../src/kernel/clock.ts';
+import { createLogger } from '../../src/kernel/log.ts';
+import { expandCampaign } from '../../src/scheduler/expand/expand.ts';
+import { claimBatches } from '../../src/scheduler/queue/store.ts';
+import { createRecorder } from '../../src/scheduler/record/recorder.ts';
+import type { Entry } from '../../src/scheduler/record/recorder.ts';
+import { useDatabase } from '../harness/database.ts';
+import { insertCampaign } from '../harness/rows.ts';
+
+const database = useDatabase();
+
+async function claimed(count: number) {
+  const { sql } = database;
+  const campaignId = await insertCampaign(sql, { recipients: { 'a.example': count } });
+  await expandCampaign(
+    { sql, clock: systemClock, batchSize: 1_000, chunkSize: 10_000 },
+    campaignId,
+  );
+  const [batch] = await claimBatches(sql, {
+    campaignId,
+    afterDomain: '',
+    busyDomains: [],
+    maxDomains: 1,
+    maxPerDomain: 1,
+    owner: 'me',
+    leaseSeconds: 60,
+  });
+  if (batch === undefined) throw new Error('no batch');
+  return { campaignId, batch };
+}
+
+function accepted(campaignId: bigint, batchId: bigint, deliveryId: bigint, text: string): Entry {
+  return {
+    campaignId,
+    batchId,
+    deliveryId,
+    domain: 'a.example',
+    addressKey: 'r@a.example',
+    decision: {
+      state: 'accepted',
+      event: 'delivery.accepted',
+      class: null,
+      rule: null,
+      nextAttemptAt: null,
+      counted: true,
+      suppression: null,
+      soft: null,
+    },
+    outcome: {
+      result: 'accepted',
+      stage: 'dot',
+      reply: { code: 250, enhanced: null, text },
+      failure: null,
+      mxHost: 'mx.a.example',
+      mxAddress: '127.0.0.1',
+      sourceAddress: null,
+      tls: null,
+      startedAt: new Date(),
+      durationMs: 1,
+    },
+  };
+}
+
+test('an outcome that the database refuses keeps its state and stops nobody else', async () => {
+  const { sql } = database;
+  const { campaignId, batch } = await claimed(300);
+  const log = createLogger('silent');
+  const recorder = createRecorder({ sql, owner: 'me', clock: systemClock, log });
+  for (let index = 0n; index < 300n; index += 1n) {
+    // PostgreSQL has no NUL in its texts.
+    const text = index === 170n ? 'never\u0000' : 'queued';
+    recorder.record(accepted(campaignId, batch.id, batch.firstDeliveryId + index, text));
+  }
+  await recorder.settle(batch.id);
+  await recorder.stop(1_000);
+
+  const states = await sql`
+    select state, count(*)::int as n from deliveries where campaign_id = ${campaignId} group by state`;
+  expect(states).toEqual([{ state: 'accepted', n: 300 }]);
+  const events = await sql`
+    select reply_text, count(*)::int as n from events
+    where campaign_id = ${campaignId} and kind = 'delivery.accepted' group by 1 order by 2`;
+  expect(events).toEqual([
+    { replyText: null, n: 1 },
+    { replyText: 'queued', n: 299 },
+  ]);
+  const [counted] = await sql`
+    select sum(count)::int as n from daily_rollups
+    where campaign_id = ${campaignId} and kind = 'delivery.accepted'`;
+  expect(counted).toEqual({ n: 300 });
+});
