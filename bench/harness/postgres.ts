@@ -4,10 +4,8 @@
  * Promises: fsync and full page writes are on; settings are those of `npm start`. Every database is
  *           made from a migrated one and is dropped by its user. `stop` leaves no file.
  */
-import { lstatSync, mkdtempSync, readlinkSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
 import { connect } from '../../src/kernel/postgres/connect.ts';
+import { makeTemporaryDataDir, removeDataDir } from '../../src/kernel/postgres/data-dir.ts';
 import type { Sql } from '../../src/kernel/postgres/connect.ts';
 import { migrate } from '../../src/kernel/postgres/migrate.ts';
 import { startEmbeddedServer } from '../../src/kernel/postgres/server.ts';
@@ -38,7 +36,7 @@ function urlOf(serverUrl: string, database: string): string {
 }
 
 export async function startPostgres(): Promise<BenchServer> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'volley-bench-'));
+  const dataDir = makeTemporaryDataDir('volley-bench-');
   const server = await startEmbeddedServer({ dataDir });
   const admin = connect(server.url, { poolSize: 1 });
   await admin.unsafe(`create database ${MIGRATED}`);
@@ -69,13 +67,4 @@ export async function startPostgres(): Promise<BenchServer> {
       removeDataDir(dataDir);
     },
   };
-}
-
-/** The cluster may stand elsewhere, behind a link (kernel/postgres/server.ts `placeCluster`). */
-function removeDataDir(dataDir: string): void {
-  const cluster = join(dataDir, 'postgres');
-  if (lstatSync(cluster, { throwIfNoEntry: false })?.isSymbolicLink() === true) {
-    rmSync(dirname(readlinkSync(cluster)), { recursive: true, force: true });
-  }
-  rmSync(dataDir, { recursive: true, force: true });
 }

@@ -11,7 +11,7 @@
  *           clear behind STARTTLS.
  * Fails:    451 4.3.0 while the database is away; 452 4.3.1 while the disk is short; 451 4.7.1 over
  *           the rate; 552 5.3.4 over the size; 452 4.5.3 over the recipients; 421 over the
- *           connections, when idle, and when nothing gets done.
+ *           connections, when idle, when nothing gets done, and after 100 addresses that are not ours.
  * Bound:    memory is connections x 1 MiB (intake.ts).
  * Why:      smtp-server waits 100 ms before its greeting, and refuses who talks sooner.
  * See:      destination.ts, reception.ts, docs/inbound.md.
@@ -86,6 +86,9 @@ const DEFAULTS = {
 };
 const MAX_COMMAND_BYTES = 4_096;
 const SHUTTING_DOWN = 'Shutting down';
+const GUESSING = 'Too many addresses that are not here';
+/** A peer with bounces has their addresses from us. */
+const MAX_UNKNOWN_RECIPIENTS = 100;
 const NO_COMMANDS = ['AUTH', 'XCLIENT', 'XFORWARD', 'WIZ', 'SHELL', 'KILL'];
 const TLS_OPTIONS = { minVersion: 'TLSv1.2' } as const;
 
@@ -120,7 +123,7 @@ export async function startBounceListener(
 
   const server = new SMTPServer({
     ...serverOptions(limits),
-    ...admission(deps, limits),
+    ...admission(deps, limits, ({ id }) => dismiss(server, (other) => other === id, GUESSING)),
     onConnect(session, callback) {
       const admitted = connections.admit(session.id, peerOf(session.remoteAddress));
       callback(admitted ? null : new Refusal(421, 'Too many connections from your address'));
@@ -161,9 +164,14 @@ export async function startBounceListener(
 }
 
 /** MAIL: is there room for another message. RCPT: is it for us. */
-function admission(deps: ListenerDeps, limits: typeof DEFAULTS) {
+function admission(
+  deps: ListenerDeps,
+  limits: typeof DEFAULTS,
+  sendAway: (session: SMTPServerSession) => void,
+) {
   const { reception, storage, log } = deps;
   const rate = createRateLimit(limits.maxMessagesPerMinute, () => performance.now());
+  const unknown = new WeakMap<SMTPServerSession, number>();
   type Answer = (error?: Error | null) => void;
   return {
     onMailFrom(_address: unknown, session: SMTPServerSession, callback: Answer) {
@@ -179,7 +187,13 @@ function admission(deps: ListenerDeps, limits: typeof DEFAULTS) {
     },
     onRcptTo({ address }: { address: string }, session: SMTPServerSession, callback: Answer) {
       reception.destinationOf(address, senderOf(session)).then(
-        (destination) => callback(destination === null ? noSuchAddress() : null),
+        (destination) => {
+          callback(destination === null ? noSuchAddress() : null);
+          if (destination !== null) return;
+          const count = (unknown.get(session) ?? 0) + 1;
+          unknown.set(session, count);
+          if (count >= MAX_UNKNOWN_RECIPIENTS) sendAway(session);
+        },
         (error: unknown) => {
           log.warn({ err: error }, 'cannot look up bounce domains, answering 451');
           callback(tryLater());

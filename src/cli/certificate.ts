@@ -6,13 +6,14 @@
  * Fails:    `config_invalid` when the files cannot be read, or do not belong together.
  */
 import { X509Certificate } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import type { ListenerTls } from '../bounce/listener.ts';
 import { selfSignedCertificate } from '../kernel/certificate.ts';
 import type { Config } from '../kernel/config.ts';
 import { AppError, messageOf } from '../kernel/errors.ts';
+import { makeFolder } from '../kernel/folder.ts';
 
 type Settings = Pick<Config, 'bounceTlsCert' | 'bounceTlsKey' | 'dataDir' | 'heloName'>;
 
@@ -54,7 +55,7 @@ function ownCertificate(config: Settings, now: Date): ListenerTls {
     if (new Date(new X509Certificate(pem).validTo) > now) return { cert: pem, key: pem };
   }
   const made = selfSignedCertificate([config.heloName], now, TEN_YEARS);
-  mkdirSync(config.dataDir, { recursive: true });
+  makeFolder(config.dataDir);
   writeFileSync(file, made.cert + made.key, { mode: 0o600 });
   return made;
 }

@@ -60,7 +60,7 @@ export async function runCommandLine(args: readonly string[], exitNow: ExitNow):
     // Commander has printed its own message (a usage mistake, or the help that was asked for).
     if (error instanceof CommanderError) return error.exitCode;
     if (error instanceof AppError) {
-      process.stderr.write(`volley: ${error.message}\n`);
+      process.stderr.write(`volley: ${sentenceOf(error)}\n`);
       return 1;
     }
     process.stderr.write(
@@ -68,4 +68,12 @@ export async function runCommandLine(args: readonly string[], exitNow: ExitNow):
     );
     return EX_SOFTWARE;
   }
+}
+
+/** One line: what happened, and which fields were wrong. */
+function sentenceOf({ message, errors }: AppError): string {
+  const fields = errors
+    .map(({ pointer, detail }) => `${pointer.slice(1)}: ${detail}`)
+    .filter((field) => !message.includes(field));
+  return fields.length === 0 ? message : `${message}: ${fields.join('; ')}`;
 }

@@ -6,9 +6,10 @@
  *           first used with: another secret is refused before a bounce or a key is lost to it.
  */
 import { createHmac, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '../kernel/errors.ts';
+import { makeFolder } from '../kernel/folder.ts';
 import type { Config } from '../kernel/config.ts';
 import type { Sql } from '../kernel/postgres/connect.ts';
 import { readFingerprint, saveFingerprint } from './store.ts';
@@ -23,7 +24,7 @@ export function loadSecrets(config: Config): Secrets {
   if (config.secret !== undefined) return { secret: config.secret, previousSecrets };
   const file = join(config.dataDir, 'secret');
   if (!existsSync(file)) {
-    mkdirSync(config.dataDir, { recursive: true });
+    makeFolder(config.dataDir);
     writeFileSync(file, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600 });
   }
   return { secret: readFileSync(file, 'utf8').trim(), previousSecrets };

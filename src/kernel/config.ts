@@ -9,6 +9,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { parse as parseYaml } from 'yaml';
+import type { z } from 'zod';
 import { AppError, messageOf } from './errors.ts';
 import { SETTINGS } from './settings.ts';
 import type { Config, SettingName } from './settings.ts';
@@ -74,8 +75,9 @@ export function loadConfig(env: Environment): LoadedConfig {
     if (parsed.success) values[name] = parsed.data;
     else {
       for (const issue of parsed.error.issues) {
-        const where = issue.path.length > 0 ? ` (${issue.path.join('.')})` : '';
-        mistakes.push(`${setting.env}${where}: ${issue.message}`);
+        const path = issue.path.join('.');
+        const where = path === '' ? '' : ` (${path})`;
+        mistakes.push(`${setting.env}${where}: ${tell(issue)} (${setting.meaning})`);
       }
     }
   }
@@ -83,6 +85,13 @@ export function loadConfig(env: Environment): LoadedConfig {
     throw new AppError('config_invalid', `configuration:\n  ${mistakes.join('\n  ')}`);
   }
   return { config: values as Config, sources: sources as Record<SettingName, Source> };
+}
+
+/** In words of the one who wrote it, not of the schema. */
+function tell(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message;
+  if (issue.code === 'invalid_type') return `must be a ${issue.expected}`;
+  return issue.message;
 }
 
 /** For `volley config`: secrets masked, lists joined. */

@@ -1,9 +1,10 @@
 /**
  * scheduler/dispatch — claims ready batches and runs them, as many as there is room for.
  *
- * Promises: at most `maxBatches` in memory and two of a domain; claims walk the domains of each
- *           campaign round and round, so that a large domain cannot hide the small ones. Claims
- *           nothing while outcomes cannot be recorded.
+ * Promises: at most `maxBatches` in memory, two of a domain, and about 64 MB of variables; claims walk
+ *           the domains of each campaign round and round, so that a large domain cannot hide the small
+ *           ones. Claims nothing while outcomes cannot be recorded.
+ * Fails:    a claim whose recipients could not be read is in nobody's memory: its lease runs out.
  * See:      scheduler/fairness.ts (whose turn), queue/store.ts `claimBatches`, runner.ts.
  */
 import { startLoop } from '../kernel/lifecycle.ts';
@@ -11,7 +12,7 @@ import type { Loop } from '../kernel/lifecycle.ts';
 import { isSendable } from './campaigns-in-work.ts';
 import type { CampaignInWork } from './campaigns-in-work.ts';
 import { lanes, share } from './fairness.ts';
-import { claimBatches, readRecipients } from './queue/store.ts';
+import { claimBatches, readRecipients, settleBatches } from './queue/store.ts';
 import type { Batch, QueuedRecipient } from './queue/store.ts';
 import { runBatch } from './runner.ts';
 import type { BatchRun, RunnerDeps } from './runner.ts';
@@ -29,6 +30,7 @@ export interface Dispatcher {
   onSuppression(addressKey: string): void;
   /** Batches in memory now. */
   running(): number;
+  held(): bigint[];
   /** Claims no more, begins no more messages, resolves when what is on the wire has ended. */
   drain(): Promise<void>;
 }
@@ -37,6 +39,12 @@ export interface Dispatcher {
 const MAX_PER_DOMAIN = 2;
 const MAX_PER_CLAIM = 100;
 const IDLE_MS = 500;
+/** 500 batches of 100 rows of 60 KB would be 3 GB. */
+const MAX_HELD_BYTES = 64 * 1024 * 1024;
+/** What one read brings, as far as the last rows of the campaign tell. */
+const READ_BYTES = 16 * 1024 * 1024;
+const MAX_PER_READ = 25;
+const FIRST_READ = 4;
 
 export function startDispatch(deps: RunnerDeps, options: DispatchOptions): Dispatcher {
   return new ClaimingDispatcher(deps, options);
@@ -50,6 +58,9 @@ class ClaimingDispatcher implements Dispatcher {
   readonly #perDomain = new Map<string, number>();
   /** Where each campaign's walk over its domains stands. */
   readonly #cursors = new Map<bigint, string>();
+  /** Bytes of a batch of each campaign, as last seen. */
+  readonly #batchBytes = new Map<bigint, number>();
+  #heldBytes = 0;
   #turn = 0;
   #draining = false;
 
@@ -75,6 +86,10 @@ class ClaimingDispatcher implements Dispatcher {
     return this.#runs.size;
   }
 
+  held(): bigint[] {
+    return [...this.#runs].map((run) => run.batchId);
+  }
+
   async drain(): Promise<void> {
     this.#draining = true;
     for (const run of this.#runs) run.drain();
@@ -89,12 +104,13 @@ class ClaimingDispatcher implements Dispatcher {
     const now = this.#deps.clock();
     const live = this.#deps.campaigns.all().filter((campaign) => isSendable(campaign, now));
     forget(this.#cursors, live);
+    forget(this.#batchBytes, live);
     this.#turn += 1;
     let claimed = 0;
     for (const lane of lanes(live, this.#turn)) {
       for (const [index, campaign] of lane.entries()) {
         const room = this.#options.maxBatches - this.#runs.size;
-        if (room <= 0 || this.#draining) return;
+        if (room <= 0 || this.#heldBytes >= MAX_HELD_BYTES || this.#draining) return;
         claimed += await this.#claim(campaign, share(room, lane.length - index));
       }
     }
@@ -119,19 +135,43 @@ class ClaimingDispatcher implements Dispatcher {
     const last = batches.reduce((max, batch) => (batch.domain > max ? batch.domain : max), '');
     this.#cursors.set(campaign.id, batches.length < limit ? '' : last);
     if (batches.length === 0) return afterDomain === '' ? 0 : await this.#claim(campaign, room);
-    const ids = batches.map((batch) => batch.id);
-    const rows = await readRecipients(this.#deps.sql, ids, campaign);
-    const byBatch = Map.groupBy(rows, (row) => row.batchId);
-    for (const batch of batches) this.#start(batch, campaign, byBatch.get(batch.id) ?? []);
-    return batches.length;
+    return await this.#load(campaign, batches);
+  }
+
+  /** Reads their recipients, some batches at a time, and starts them; gives back what has no room. */
+  async #load(campaign: CampaignInWork, batches: readonly Batch[]): Promise<number> {
+    const { sql } = this.#deps;
+    let begun = 0;
+    while (begun < batches.length && this.#heldBytes < MAX_HELD_BYTES) {
+      const known = this.#batchBytes.get(campaign.id);
+      const fitting = known === undefined ? FIRST_READ : Math.floor(READ_BYTES / (known + 1));
+      const size = Math.max(1, Math.min(fitting, MAX_PER_READ));
+      const group = batches.slice(begun, begun + size);
+      const rows = await readRecipients(
+        sql,
+        group.map((batch) => batch.id),
+        campaign,
+      );
+      const byBatch = Map.groupBy(rows, (row) => row.batchId);
+      for (const batch of group) this.#start(batch, campaign, byBatch.get(batch.id) ?? []);
+      begun += group.length;
+    }
+    const left = batches.slice(begun).map((batch) => batch.id);
+    if (left.length > 0) await settleBatches(sql, this.#options.owner, left);
+    return begun;
   }
 
   #start(batch: Batch, campaign: CampaignInWork, rows: QueuedRecipient[]): void {
+    const sizeBytes = rows.reduce((sum, row) => sum + row.sizeBytes, 0);
+    const before = this.#batchBytes.get(campaign.id) ?? 0;
+    this.#batchBytes.set(campaign.id, Math.max(sizeBytes, before / 2));
+    this.#heldBytes += sizeBytes;
     const run = runBatch(this.#deps, batch, campaign, rows);
     this.#runs.add(run);
     this.#perDomain.set(batch.domain, (this.#perDomain.get(batch.domain) ?? 0) + 1);
     void run.done.then(() => {
       this.#runs.delete(run);
+      this.#heldBytes -= sizeBytes;
       const left = (this.#perDomain.get(batch.domain) ?? 1) - 1;
       if (left > 0) this.#perDomain.set(batch.domain, left);
       else this.#perDomain.delete(batch.domain);
@@ -140,7 +180,7 @@ class ClaimingDispatcher implements Dispatcher {
   }
 }
 
-function forget(cursors: Map<bigint, string>, live: readonly CampaignInWork[]): void {
+function forget(cursors: Map<bigint, unknown>, live: readonly CampaignInWork[]): void {
   const ids = new Set(live.map((campaign) => campaign.id));
   for (const id of cursors.keys()) if (!ids.has(id)) cursors.delete(id);
 }

@@ -45,6 +45,7 @@ export interface RunnerDeps {
 type RenderedMessage = Extract<Rendered, { ok: true }>;
 
 export interface BatchRun {
+  readonly batchId: bigint;
   readonly domain: string;
   readonly done: Promise<void>;
   /** A suppression of this address key (or `*`: of many) was added. */
@@ -76,6 +77,7 @@ export function runBatch(
 }
 
 class RunningBatch implements BatchRun {
+  readonly batchId: bigint;
   readonly domain: string;
   readonly done: Promise<void>;
   readonly #deps: RunnerDeps;
@@ -101,6 +103,7 @@ class RunningBatch implements BatchRun {
     this.#deps = deps;
     this.#batch = batch;
     this.#campaign = campaign;
+    this.batchId = batch.id;
     this.domain = batch.domain;
     this.#roster = createRoster(recipients.filter((row) => !row.suppressed));
     for (const row of recipients) if (row.suppressed) this.#write(row, SUPPRESSED, null);

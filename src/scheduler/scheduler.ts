@@ -68,7 +68,8 @@ export async function startScheduler(options: SchedulerOptions): Promise<Schedul
   onWork = () => dispatcher.wake();
   const listener = await sql.listen(CHANNELS.suppressions, (key) => dispatcher.onSuppression(key));
   stack.onRelease('suppression listener', () => listener.unlisten());
-  const keeper = startKeeper({ ...options, campaigns, owner, onWork });
+  const held = (): bigint[] => dispatcher.held();
+  const keeper = startKeeper({ ...options, campaigns, owner, held, onWork });
   stack.onRelease('keeper', () => keeper.stop());
 
   return {

@@ -5,11 +5,9 @@
  * machine), migrates a template database, and hands its address to the workers. Every test file
  * clones the template (harness/database.ts). Removed at the end, data and all.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { connect } from '../../src/kernel/postgres/connect.ts';
+import { makeTemporaryDataDir, removeDataDir } from '../../src/kernel/postgres/data-dir.ts';
 import { migrate } from '../../src/kernel/postgres/migrate.ts';
 import { startEmbeddedServer } from '../../src/kernel/postgres/server.ts';
 
@@ -22,7 +20,7 @@ declare module 'vitest' {
 export const TEMPLATE = 'volley_template';
 
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'volley-test-'));
+  const dataDir = makeTemporaryDataDir('volley-test-');
   const server = await startEmbeddedServer({
     dataDir,
     settings: { fsync: 'off', full_page_writes: 'off', log_min_messages: 'fatal' },
@@ -34,7 +32,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   project.provide('serverUrl', server.url);
   return async () => {
     await server.stop();
-    rmSync(dataDir, { recursive: true, force: true });
+    removeDataDir(dataDir);
   };
 }
 

@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -10,6 +9,7 @@ import type { Range } from '../../src/range/range.ts';
 import { freePort, startChild } from '../harness/child.ts';
 import type { Child } from '../harness/child.ts';
 import { expectPrivacy, startCampaign, statesOf, untilState } from '../harness/world.ts';
+import { makeTemporaryDataDir, removeDataDir } from '../../src/kernel/postgres/data-dir.ts';
 
 const ROUNDS = 5;
 
@@ -17,7 +17,7 @@ let range: Range;
 let dataDir: string;
 let env: Record<string, string>;
 beforeAll(async () => {
-  dataDir = mkdtempSync(join(tmpdir(), 'volley-killed-'));
+  dataDir = makeTemporaryDataDir('volley-killed-');
   range = await startRange({ seed: 1, keepMessages: 'all', tarpitMs: 20 });
   env = {
     VOLLEY_DATA_DIR: dataDir,
@@ -33,7 +33,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await range.stop();
-  rmSync(dataDir, { recursive: true, force: true });
+  removeDataDir(dataDir);
 });
 
 async function serve(): Promise<Child> {

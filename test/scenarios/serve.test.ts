@@ -1,16 +1,16 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startChild } from '../harness/child.ts';
 import type { Child } from '../harness/child.ts';
+import { makeTemporaryDataDir, removeDataDir } from '../../src/kernel/postgres/data-dir.ts';
 
 let dataDir: string;
 let env: Record<string, string>;
 const children: Child[] = [];
 
 beforeEach(() => {
-  dataDir = mkdtempSync(join(tmpdir(), 'volley-serve-'));
+  dataDir = makeTemporaryDataDir('volley-serve-');
   env = { VOLLEY_DATA_DIR: dataDir, VOLLEY_API_PORT: '0', VOLLEY_BOUNCE_PORT: '0' };
 });
 afterEach(async () => {
@@ -18,7 +18,7 @@ afterEach(async () => {
     child.process.kill('SIGTERM');
     await child.ended;
   }
-  rmSync(dataDir, { recursive: true, force: true });
+  removeDataDir(dataDir);
 });
 
 async function serve(): Promise<Child> {

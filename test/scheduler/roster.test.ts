@@ -15,6 +15,7 @@ function rows(count: number): QueuedRecipient[] {
     variables: null,
     attempts: 0,
     suppressed: false,
+    sizeBytes: 0,
   }));
 }
 

@@ -8,9 +8,6 @@
  * Promises: exit code 0 only when the balance closes, ledger and report agree on every recipient,
  *           every hard bounce is suppressed and nobody else is. Leaves nothing running and no file.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createKey } from '../../api/keys.ts';
 import { systemClock } from '../../kernel/clock.ts';
@@ -33,6 +30,7 @@ import type { ApiClient } from './client.ts';
 import { createDemoCampaign } from './campaign.ts';
 import type { DemoCampaign, DemoReport } from './campaign.ts';
 import { disagreements } from './compare.ts';
+import { makeTemporaryDataDir, removeDataDir } from '../../kernel/postgres/data-dir.ts';
 
 export interface DemoOptions {
   recipients: number;
@@ -84,8 +82,8 @@ interface World {
 }
 
 async function startWorld(options: DemoOptions, stack: ResourceStack): Promise<World> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'volley-demo-'));
-  stack.onRelease('data folder', () => rmSync(dataDir, { recursive: true, force: true }));
+  const dataDir = makeTemporaryDataDir('volley-demo-');
+  stack.onRelease('data folder', () => removeDataDir(dataDir));
   const range = await startRange({ seed: options.seed, now: systemClock });
   stack.onRelease('practice range', () => range.stop());
   // Nothing of the caller's environment: a demo must not find a real database or a real route.

@@ -31,6 +31,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from 'postgres';
 import { AppError } from '../errors.ts';
+import { makeFolder } from '../folder.ts';
 import { canEnter, serverAccount } from './account.ts';
 import type { Account } from './account.ts';
 import { findBinaries } from './binaries.ts';
@@ -98,7 +99,7 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions): Promi
 /** The cluster folder: inside the data folder, or where the server's account may enter. */
 function placeCluster(dataDir: string, account: Account | null): string {
   const inside = resolve(dataDir, 'postgres');
-  mkdirSync(dataDir, { recursive: true });
+  makeFolder(dataDir);
   if (account === null || canEnter(account, dataDir)) return inside;
   const hash = createHash('sha256').update(resolve(dataDir)).digest('hex').slice(0, 12);
   const outside = join(

@@ -27,6 +27,8 @@ export interface KeeperDeps extends ExpandDeps {
   campaigns: CampaignsInWork;
   owner: string;
   leaseSeconds: number;
+  /** Batches in memory. A claim that is in nobody's memory runs out and is freed like a dead worker's. */
+  held: () => bigint[];
   /** New batches may be ready. */
   onWork: () => void;
 }
@@ -43,7 +45,7 @@ export function startKeeper(deps: KeeperDeps): { stop(): Promise<void> } {
   const leases = startLoop({
     intervalMs: (deps.leaseSeconds * 1_000) / 3,
     step: async () => {
-      await extendLeases(deps.sql, deps.owner, deps.leaseSeconds);
+      await extendLeases(deps.sql, deps.owner, deps.held(), deps.leaseSeconds);
       await freeAbandoned(deps, { expiredOnly: true });
     },
     onError,

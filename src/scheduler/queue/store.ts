@@ -107,6 +107,8 @@ export interface QueuedRecipient extends BatchRecipient {
   addressKey: string;
   attempts: number;
   suppressed: boolean;
+  /** Of its variables as JSON. */
+  sizeBytes: number;
 }
 
 /**
@@ -123,7 +125,8 @@ export async function readRecipients(
 ): Promise<QueuedRecipient[]> {
   return await sql<QueuedRecipient[]>`
     select b.id as batch_id, d.id as delivery_id, d.recipient_id, d.attempts,
-      r.address, r.address_key, r.name, r.variables, s.hit is not null as suppressed
+      r.address, r.address_key, r.name, r.variables, s.hit is not null as suppressed,
+      coalesce(octet_length(r.variables::text), 0) as size_bytes
     from batches b
     cross join lateral (
       select id, recipient_id, attempts from deliveries
@@ -169,11 +172,16 @@ export async function wakeDueBatches(sql: Sql, limit: number): Promise<number> {
   return result.count;
 }
 
-/** Extends every lease of `owner`. */
-export async function extendLeases(sql: Sql, owner: string, leaseSeconds: number): Promise<void> {
+/** Extends the leases of these, as far as they are still `owner`'s. */
+export async function extendLeases(
+  sql: Sql,
+  owner: string,
+  batchIds: readonly bigint[],
+  leaseSeconds: number,
+): Promise<void> {
   await sql`
     update batches set lease_until = now() + make_interval(secs => ${leaseSeconds})
-    where state = 'claimed' and owner = ${owner}`;
+    where id = any(${bigints(batchIds)}::bigint[]) and state = 'claimed' and owner = ${owner}`;
 }
 
 /**
