@@ -21,6 +21,7 @@ async function claimed(count: number) {
     campaignId,
     afterDomain: '',
     busyDomains: [],
+    pausedProviders: [],
     maxDomains: 1,
     maxPerDomain: 1,
     owner: 'me',
