@@ -96,7 +96,9 @@ async function prepare(settings: Settings, n: number): Promise<Prepared> {
   try {
     const server = await startPostgres();
     stack.onRelease('PostgreSQL', () => server.stop());
-    const sink = await startSink({ kind: settings.sink });
+    // smtp-sink cannot count recipients.
+    const kind = settings.mode === 'single_copy' ? 'own' : settings.sink;
+    const sink = await startSink({ kind });
     stack.onRelease('sink', () => sink.stop());
     const { sizeBytes, dkim, mode } = settings;
     const plan: CampaignPlan = {

@@ -102,7 +102,10 @@ export async function runCampaign(world: SendingWorld, plan: CampaignPlan): Prom
       messages,
       connections: after.connections - before.connections,
     },
-    faults: [...standsStill, ...(await faultsOf(world, id, plan, messages))],
+    faults: [
+      ...standsStill,
+      ...(await faultsOf(world, id, plan, after.deliveries - before.deliveries)),
+    ],
   };
 }
 
@@ -111,6 +114,7 @@ interface Usage {
   database: number;
   sink: number;
   messages: number;
+  deliveries: number;
   connections: number;
 }
 
@@ -120,6 +124,7 @@ async function usageOf(world: SendingWorld): Promise<Usage> {
     database: world.server.cpuSeconds() ?? 0,
     sink: world.sink.cpuSeconds() ?? 0,
     messages: await world.sink.messages(),
+    deliveries: await world.sink.deliveries(),
     connections: await world.sink.connections(),
   };
 }
@@ -163,7 +168,7 @@ async function faultsOf(
   world: SendingWorld,
   id: string,
   plan: CampaignPlan,
-  messages: number,
+  received: number,
 ): Promise<string[]> {
   const faults: string[] = [];
   const report = await world.engines[0]?.api.get<{ balance: Balance }>(
@@ -179,8 +184,6 @@ async function faultsOf(
   if (rows?.accepted !== plan.n || rows.all !== plan.n) {
     faults.push(`rows say ${rows?.accepted ?? 0} accepted of ${rows?.all ?? 0}`);
   }
-  if (plan.mode === 'parallel' && messages !== plan.n) {
-    faults.push(`the sink has ${messages} messages for ${plan.n} recipients`);
-  }
+  if (received !== plan.n) faults.push(`the sink has ${received} of ${plan.n} recipients`);
   return faults;
 }

@@ -19,6 +19,8 @@ export interface Sink {
   /** `Postfix smtp-sink` or `our own sink`. */
   name: string;
   messages(): Promise<number>;
+  /** Accepted recipients; smtp-sink counts messages only, which is the same for personalised mail. */
+  deliveries(): Promise<number>;
   connections(): Promise<number>;
   /** null: this sink does not keep them. */
   ledger(): Promise<SinkCounts | null>;
@@ -65,6 +67,7 @@ async function startOwnSink(options: SinkOptions): Promise<Sink> {
     port,
     name: 'our own sink',
     messages: async () => (await counts()).messages,
+    deliveries: async () => (await counts()).recipients,
     connections: async () => (await counts()).connections,
     ledger: counts,
     cpuSeconds: () => cpuSecondsOf(child.pid ?? 0),
@@ -92,13 +95,15 @@ async function startSmtpSink(program: string): Promise<Sink> {
     (chunk: Buffer) => (tail = (tail + chunk.toString('latin1')).slice(-200)),
   );
   await untilListening(port);
+  const messages = async (): Promise<number> => {
+    await sleep(20);
+    return Number(/mesg=(\d+)[^=]*$/.exec(tail)?.[1] ?? 0);
+  };
   return {
     port,
     name: 'Postfix smtp-sink',
-    async messages() {
-      await sleep(20);
-      return Number(/mesg=(\d+)[^=]*$/.exec(tail)?.[1] ?? 0);
-    },
+    messages,
+    deliveries: messages,
     connections: async () => Number(/sess=(\d+)[^s]*$/.exec(tail)?.[1] ?? 0),
     ledger: async () => null,
     cpuSeconds: () => cpuSecondsOf(child.pid ?? 0),
@@ -136,7 +141,7 @@ export async function untilListening(port: number): Promise<void> {
   throw new Error(`nothing listens on port ${port}`);
 }
 
-/** Waits until the sink has `count` messages more than `before`; false when no more come. */
+/** Waits until the sink has `count` deliveries more than `before`; false when no more come. */
 export async function untilReceived(
   sink: Sink,
   before: number,
@@ -146,7 +151,7 @@ export async function untilReceived(
   let last = -1;
   let sinceMs = performance.now();
   for (;;) {
-    const now = (await sink.messages()) - before;
+    const now = (await sink.deliveries()) - before;
     if (now >= count) return true;
     if (now !== last) {
       last = now;

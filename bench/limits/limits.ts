@@ -39,25 +39,25 @@ export function bareLoop(sink: Sink, port: number, options: LoopOptions): Conten
     name: BARE_LOOP,
     role: 'limit',
     async run() {
-      const before = await sink.messages();
+      const before = await sink.deliveries();
       const path = join(import.meta.dirname, 'bare-loop.ts');
       const taken = await runChild(path, { ...options, port });
-      return counted(sink, before, Math.ceil(options.n / options.recipientsEach), taken);
+      return counted(sink, before, options.n, taken);
     },
   };
 }
 
-/** A sample whose messages the sink must have, no fewer and no more. */
+/** A sample whose deliveries the sink must have, no fewer and no more. */
 export async function counted(
   sink: Sink,
   before: number,
-  messages: number,
+  deliveries: number,
   taken: Sample,
 ): Promise<Sample> {
-  await untilReceived(sink, before, messages, 2_000);
-  const seen = (await sink.messages()) - before;
-  if (seen === messages) return taken;
-  return { ...taken, faults: [...taken.faults, `the sink has ${seen} of ${messages} messages`] };
+  await untilReceived(sink, before, deliveries, 2_000);
+  const seen = (await sink.deliveries()) - before;
+  if (seen === deliveries) return taken;
+  return { ...taken, faults: [...taken.faults, `the sink has ${seen} of ${deliveries}`] };
 }
 
 /** null where Postfix is not installed. */
@@ -73,12 +73,12 @@ export function smtpSource(sink: Sink, options: LoopOptions): Contender | null {
     name: SMTP_SOURCE,
     role: 'limit',
     async run() {
-      const before = await sink.messages();
+      const before = await sink.deliveries();
       const beganMs = performance.now();
       const env = { LD_LIBRARY_PATH: postfixLibraries() };
       await promisify(execFile)(program, args, { env });
       const seconds = (performance.now() - beganMs) / 1_000;
-      return counted(sink, before, messages, sample(options.n, seconds));
+      return counted(sink, before, options.n, sample(options.n, seconds));
     },
   };
 }

@@ -17,36 +17,30 @@ export interface MailServer {
 /** Our own sending engine: it does without the extensions that a server does not offer. */
 const FEEDER = join(import.meta.dirname, '../benches/mta-process.ts');
 
-/**
- * `messagesOut`: how many messages the sink gets for one that was fed; a server that makes one for
- * each recipient makes as many as there are recipients.
- */
 export function mailServerContender(
   name: string,
   server: MailServer,
   sink: Sink,
   options: Omit<BareLoopOptions, 'port'>,
-  messagesOut = 1,
 ): Contender {
   return {
     name,
     role: 'peer',
     async run() {
-      const before = await sink.messages();
+      const before = await sink.deliveries();
       const cpuBefore = server.cpuSeconds();
       const beganMs = performance.now();
-      await runChild(FEEDER, { ...options, port: server.port });
-      const fedSeconds = (performance.now() - beganMs) / 1_000;
-      const messages = Math.ceil(options.n / options.recipientsEach) * messagesOut;
-      const all = await untilReceived(sink, before, messages);
+      const fed = await runChild(FEEDER, { ...options, port: server.port });
+      const all = await untilReceived(sink, before, options.n);
       const seconds = (performance.now() - beganMs) / 1_000;
-      const seen = (await sink.messages()) - before;
+      const seen = (await sink.deliveries()) - before;
       const cpuAfter = server.cpuSeconds();
       const known = cpuBefore !== null && cpuAfter !== null;
+      const exact = all && seen === options.n;
       return sample(options.n, seconds, {
         cpuSeconds: known ? cpuAfter - cpuBefore : null,
-        figures: { fedSeconds },
-        faults: all && seen === messages ? [] : [`the sink has ${seen} of ${messages} messages`],
+        figures: { fedSeconds: fed.seconds },
+        faults: [...fed.faults, ...(exact ? [] : [`the sink has ${seen} of ${options.n}`])],
       });
     },
   };

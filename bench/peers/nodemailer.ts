@@ -19,10 +19,10 @@ function contender(
     name,
     role: 'peer',
     async run() {
-      const before = await sink.messages();
+      const before = await sink.deliveries();
       const path = join(import.meta.dirname, 'nodemailer-process.ts');
       const taken = await runChild(path, { ...options, kind, port });
-      return counted(sink, before, Math.ceil(options.n / options.recipientsEach), taken);
+      return counted(sink, before, options.n, taken);
     },
   };
 }

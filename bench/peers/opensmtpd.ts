@@ -21,7 +21,10 @@ const LIMITS = [
   ...['host', 'route', 'source', 'connector', 'relay', 'domain'].map(
     (what) => `max-conn-per-${what} ${CONNECTIONS}`,
   ),
-  ...['host', 'source', 'connector', 'relay', 'domain'].map((what) => `conn-delay-${what} 0`),
+  ...['host', 'route', 'source', 'connector', 'relay', 'domain'].map(
+    (what) => `conn-delay-${what} 0`,
+  ),
+  'reconn-delay-route 0',
   'session-mail-max 1000',
   'session-transaction-delay 0',
 ];
