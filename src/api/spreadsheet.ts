@@ -8,7 +8,7 @@
  *           writeXlsxStream pulls rows and has no dependencies.
  */
 import { writeXlsxStream } from 'hucre/xlsx';
-import type { Cell } from './csv.ts';
+import type { Cell } from '../kernel/csv.ts';
 
 export const XLSX_TYPE = 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet';
 

@@ -31,6 +31,7 @@ import { unsubscribeUrl } from '../verp/link.ts';
 import { signToken } from '../verp/token.ts';
 import type { CampaignDeps } from './deps.ts';
 import { effectiveMode } from './mode.ts';
+import { selectAttachments } from './notices/store.ts';
 import { openPrivateKey } from './senders/dkim-keys.ts';
 import { selectDkimKeys } from './senders/store.ts';
 import type { DkimKeyRow } from './senders/store.ts';
@@ -93,11 +94,14 @@ async function load(
   const keys = await selectDkimKeys(deps.sql, [campaign.senderId]);
   const report =
     campaign.purpose === 'notice' ? await selectCarriedReport(deps.sql, campaignId) : null;
+  const attachments =
+    campaign.purpose === 'notice' ? await selectAttachments(deps.sql, campaignId) : [];
   const encoding = chooseEncoding([campaign.html, campaign.text]);
   const skeleton = await composeSkeleton({
     ...campaign,
     encoding,
     boundary: formatId('cmp', campaign.id),
+    attachments,
     report:
       report === null
         ? null

@@ -16,6 +16,7 @@ import { demoCommand } from './demo.ts';
 import { keyCommand } from './key.ts';
 import { migrateCommand } from './migrate.ts';
 import { rangeCommand } from './range.ts';
+import { reportCommand } from './report-command.ts';
 import { routeCommand } from './route.ts';
 import { serveCommand } from './serve.ts';
 import { sourceCommand } from './source.ts';
@@ -36,6 +37,7 @@ export function program(exitNow: ExitNow): Command {
     demoCommand(exitNow),
     rangeCommand(exitNow),
     campaignCommand(),
+    reportCommand(),
     suppressionCommand(),
     routeCommand(),
     sourceCommand(),

@@ -1,14 +1,18 @@
 /**
- * cli/reporting — TLS reports (RFC 8460) as the configuration wants them: counting, making, sending.
+ * cli/reporting — reports by mail as the configuration wants them: TLS reports (RFC 8460), counted,
+ * made and sent, and the daily report.
  *
  * Without VOLLEY_TLS_REPORT_SENDER nothing is counted: nobody would read it, and with it a day's tail
  * of domains is a row each.
  */
+import { startDailyReports } from '../campaigns/daily-report/keeper.ts';
+import type { DailyReportSettings } from '../campaigns/daily-report/keeper.ts';
 import type { CampaignDeps } from '../campaigns/deps.ts';
 import { startTlsReports } from '../campaigns/tls-reports/keeper.ts';
 import type { TlsReportDeps } from '../campaigns/tls-reports/keeper.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Config } from '../kernel/config.ts';
+import { AppError } from '../kernel/errors.ts';
 import type { ResourceStack } from '../kernel/lifecycle.ts';
 import type { Logger } from '../kernel/log.ts';
 import type { Sql } from '../kernel/postgres/connect.ts';
@@ -37,6 +41,11 @@ export function startReporting(
   log: Logger,
   stack: ResourceStack,
 ): void {
+  const settings = dailyReportSettings(config);
+  if (settings !== null) {
+    const daily = startDailyReports({ ...deps, log }, settings);
+    stack.onRelease('daily report', () => daily.stop());
+  }
   const closing = new AbortController();
   const reportDeps = tlsReportDeps(config, deps, log, closing.signal);
   if (reportDeps === null) return;
@@ -78,4 +87,18 @@ export function tlsReportDeps(
       return postReport(url, body, { addresses: found.ok ? found.addresses : [], ca, signal });
     },
   };
+}
+
+/** null: nobody wants it. */
+export function dailyReportSettings(config: Config): DailyReportSettings | null {
+  const { dailyReportTo: to, dailyReportFrom: from } = config;
+  if (to.length === 0) return null;
+  if (from === undefined) {
+    throw new AppError(
+      'config_invalid',
+      'VOLLEY_DAILY_REPORT_TO needs VOLLEY_DAILY_REPORT_FROM: the From address of a sender',
+    );
+  }
+  const { dailyReportAt: at, dailyReportZone: zone, dailyReportLanguage: language } = config;
+  return { to, from, at, zone, language };
 }

@@ -58,6 +58,14 @@ const routes = z
   )
   .default({});
 
+function isTimeZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
+}
+
 /** `300,900`, or a list in the file. */
 const list = <T extends z.ZodType>(item: T) =>
   z.preprocess((value) => {
@@ -330,6 +338,34 @@ export const SETTINGS = {
     'VOLLEY_ALARM_INTERVAL_SECONDS',
     integer(1, 3_600, 30),
     'How often bounce, deferral and complaint rates are compared with the alarm rules',
+  ),
+  dailyReportTo: setting(
+    'VOLLEY_DAILY_REPORT_TO',
+    list(mailAddress).default([]),
+    'Who gets the report of the day before by mail, comma separated; unset: nobody',
+  ),
+  dailyReportFrom: setting(
+    'VOLLEY_DAILY_REPORT_FROM',
+    mailAddress.optional(),
+    'From address of the sender that it comes from',
+  ),
+  dailyReportAt: setting(
+    'VOLLEY_DAILY_REPORT_AT',
+    z
+      .string()
+      .regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, 'must be a time like 07:30')
+      .default('07:00'),
+    'When it is sent: after the UTC day has ended, at this time',
+  ),
+  dailyReportZone: setting(
+    'VOLLEY_DAILY_REPORT_ZONE',
+    z.string().refine(isTimeZone, 'must be a time zone like Asia/Shanghai').default('UTC'),
+    'The time zone of that time',
+  ),
+  dailyReportLanguage: setting(
+    'VOLLEY_DAILY_REPORT_LANGUAGE',
+    z.enum(['en', 'zh']).default('en'),
+    'Its language',
   ),
   logLevel: setting('VOLLEY_LOG_LEVEL', z.enum(LOG_LEVELS).default('info'), 'Least level logged'),
 } as const;

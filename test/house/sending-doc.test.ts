@@ -33,6 +33,11 @@ const ELSEWHERE: readonly SettingName[] = [
   'probeAfterDays',
   'probeGraceDays',
   'alarmIntervalSeconds',
+  'dailyReportTo',
+  'dailyReportFrom',
+  'dailyReportAt',
+  'dailyReportZone',
+  'dailyReportLanguage',
   'logLevel',
 ];
 /** Where the API says what a request may hold. */

@@ -8,6 +8,7 @@ import { accepts } from 'hono/accepts';
 import type { CampaignDeps } from '../../campaigns/deps.ts';
 import { figureNames, isRate, TOPICS } from '../../campaigns/reports/figures.ts';
 import type { Topic } from '../../campaigns/reports/figures.ts';
+import { csvOf, fileFormOf } from '../../campaigns/reports/period-file.ts';
 import {
   GROUPINGS_OF,
   readPeriodReport,
@@ -22,8 +23,7 @@ import { dayNames, parsePeriod } from '../../campaigns/reports/period.ts';
 import { asciiDomain } from '../../kernel/address.ts';
 import { AppError } from '../../kernel/errors.ts';
 import { PROVIDER_NAMES } from '../../kernel/providers/provider.ts';
-import { csvLine } from '../csv.ts';
-import type { Cell } from '../csv.ts';
+import type { Cell } from '../../kernel/csv.ts';
 import { endpoint } from '../endpoint.ts';
 import type { ApiEnv } from '../environment.ts';
 import type { Gate } from '../gate.ts';
@@ -31,7 +31,6 @@ import { createRouter } from '../router.ts';
 import type { ApiRouter } from '../router.ts';
 import { bodyId, idOf, json, lineOf } from '../schema.ts';
 import { XLSX_TYPE, xlsxOf } from '../spreadsheet.ts';
-import type { Column } from '../spreadsheet.ts';
 import { streamResponse } from '../stream-response.ts';
 import type { StreamDeps } from '../stream-response.ts';
 
@@ -210,42 +209,15 @@ function present(report: PeriodReport) {
   };
 }
 
-/** Flat: the key, the name where there is one, the figures, and the figures of the period before. */
 function fileOf(
   format: 'csv' | 'xlsx',
-  { topic, groupBy }: PeriodQuery,
+  query: PeriodQuery,
   pages: AsyncIterable<PeriodReportRow[]>,
 ): AsyncIterable<string | Uint8Array> {
-  const named = groupBy === 'sender' || groupBy === 'campaign';
-  const names = figureNames(topic);
-  const columns: Column[] = [
-    groupBy,
-    ...(named ? ['name'] : []),
-    ...names,
-    ...names.map(before),
-  ].map((title) => ({ title, isRate: isRate(title) }));
-  const cells = ({ key, name, figures, before: then }: PeriodReportRow): Cell[] => [
-    key,
-    ...(named ? [name] : []),
-    ...Object.values(figures),
-    ...Object.values(then),
-  ];
+  const form = fileFormOf(query);
   return format === 'csv'
-    ? csvOf(columns, pages, cells)
-    : xlsxOf(topic, columns, rowsOf(pages, cells));
-}
-
-function before(name: string): string {
-  return `before_${name}`;
-}
-
-async function* csvOf(
-  columns: readonly Column[],
-  pages: AsyncIterable<PeriodReportRow[]>,
-  cells: (row: PeriodReportRow) => Cell[],
-): AsyncGenerator<string> {
-  yield csvLine(columns.map(({ title }) => title));
-  for await (const page of pages) yield page.map((row) => csvLine(cells(row))).join('');
+    ? csvOf(form, pages)
+    : xlsxOf(query.topic, form.columns, rowsOf(pages, form.cells));
 }
 
 async function* rowsOf(

@@ -8,7 +8,7 @@ import { listRejects, uploadRecipients } from '../../campaigns/audience.ts';
 import type { Reject, UploadReport } from '../../campaigns/audience.ts';
 import type { CampaignDeps } from '../../campaigns/deps.ts';
 import { formatId } from '../../kernel/ids.ts';
-import { csvLine } from '../csv.ts';
+import { csvLine } from '../../kernel/csv.ts';
 import { endpoint } from '../endpoint.ts';
 import type { Gate } from '../gate.ts';
 import { createRouter } from '../router.ts';

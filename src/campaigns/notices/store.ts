@@ -1,5 +1,6 @@
-/** campaigns/notices/store — SQL of notices: their limits, their campaign, their recipients. */
+/** campaigns/notices/store — SQL of notices: their limits, campaign, recipients and files. */
 import type { Db, Tx } from '../../kernel/postgres/connect.ts';
+import type { NoticeAttachment } from './attachments.ts';
 
 export interface NoticeLimits {
   kind: string;
@@ -76,4 +77,26 @@ export async function insertNotices(
       ${rows.map((row) => row.domain)}::text[],
       ${rows.map((row) => JSON.stringify(row.variables))}::text[]::jsonb[]
     ) as row (address, key, domain, variables)`;
+}
+
+export async function insertAttachments(
+  tx: Tx,
+  campaignId: bigint,
+  files: readonly NoticeAttachment[],
+): Promise<void> {
+  await tx`
+    insert into notice_attachments (campaign_id, filename, content_type, body)
+    select ${campaignId}, filename, content_type, decode(body, 'base64')
+    from unnest(
+      ${files.map(({ filename }) => filename)}::text[],
+      ${files.map(({ contentType }) => contentType)}::text[],
+      ${files.map(({ body }) => Buffer.from(body).toString('base64'))}::text[]
+    ) as f (filename, content_type, body)`;
+}
+
+/** By name, so that every process makes the same bytes. */
+export async function selectAttachments(db: Db, campaignId: bigint): Promise<NoticeAttachment[]> {
+  return db<NoticeAttachment[]>`
+    select filename, content_type, body from notice_attachments
+    where campaign_id = ${campaignId} order by filename`;
 }

@@ -8,6 +8,7 @@
  */
 import MailComposer from 'nodemailer/lib/mail-composer';
 import { invariant } from '../../kernel/errors.ts';
+import type { NoticeAttachment } from '../notices/attachments.ts';
 import type { TransferEncoding } from './encode.ts';
 
 export interface Skeleton {
@@ -29,16 +30,24 @@ export async function composeSkeleton(options: {
   encoding: TransferEncoding;
   /** Names the MIME boundaries, so that every process makes the same bytes of a campaign. */
   boundary: string;
-  /** What a notice carries. */
+  /** Files beside the text and the HTML. */
+  attachments?: readonly NoticeAttachment[];
+  /** What a notice carries in the place of the HTML. */
   report?: { filename: string; body: Uint8Array } | null;
 }): Promise<Skeleton> {
   const contentTransferEncoding = options.encoding;
-  const { report = null } = options;
+  const { report = null, attachments = [] } = options;
   const composer = new MailComposer({
     from: { name: options.displayName, address: options.fromAddress },
     text: { content: MARKS.text, contentTransferEncoding },
     ...(report === null
-      ? { html: { content: MARKS.html, contentTransferEncoding } }
+      ? {
+          html: { content: MARKS.html, contentTransferEncoding },
+          attachments: attachments.map(({ body, ...file }) => ({
+            ...file,
+            content: Buffer.from(body),
+          })),
+        }
       : { attachments: [attachmentOf(report)] }),
     newline: 'win',
     baseBoundary: options.boundary,

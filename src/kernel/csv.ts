@@ -1,5 +1,5 @@
 /**
- * api/csv — CSV for people who open it in a spreadsheet.
+ * kernel/csv — CSV for people who open it in a spreadsheet.
  *
  * Promises: RFC 4180 (CRLF, quotes doubled), UTF-8. A cell that a spreadsheet would run as a formula
  *           gets an apostrophe in front, which it shows as text: what a stranger wrote into an

@@ -1,7 +1,7 @@
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { csvLine } from '../../src/api/csv.ts';
+import { csvLine } from '../../src/kernel/csv.ts';
 
 test.each(['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1'])('%j does not run', (cell) => {
   const [[read] = []] = parse(csvLine([cell]));
