@@ -198,6 +198,8 @@ export const campaigns = pgTable(
     index('campaigns_notices')
       .on(t.id)
       .where(sql`purpose = 'notice'`),
+    // May a content go? Nothing else but the purge of notices deletes one.
+    index('campaigns_content').on(t.contentId),
   ],
 );
 
@@ -241,6 +243,8 @@ export const notices = pgTable(
     // How many this address got today, and how many of a kind went out this hour.
     index('notices_address').on(t.addressKey, t.kind, t.createdAt),
     index('notices_kind').on(t.kind, t.createdAt),
+    // The purge.
+    index('notices_campaign').on(t.campaignId),
   ],
 );
 
@@ -767,7 +771,11 @@ export const inboundMessages = pgTable(
     /** First 64 KiB, as received. */
     raw: bytea().notNull(),
   },
-  (t) => [index('inbound_messages_delivery').on(t.deliveryId)],
+  (t) => [
+    index('inbound_messages_delivery').on(t.deliveryId),
+    // The purge.
+    index('inbound_messages_received_at').on(t.receivedAt),
+  ],
 );
 
 /**

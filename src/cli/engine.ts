@@ -22,6 +22,7 @@ import { createConverter } from '../campaigns/templates/converter.ts';
 import { createNotices } from '../campaigns/notices.ts';
 import { loadLetters } from '../campaigns/notices/letters.ts';
 import { watchRouting } from '../campaigns/routing/live.ts';
+import { purgeOld } from '../campaigns/retention.ts';
 import { createMessageSource } from '../campaigns/source.ts';
 import { purgeWebhooks, startWebhooks } from '../campaigns/webhooks/sender.ts';
 import { systemClock } from '../kernel/clock.ts';
@@ -129,7 +130,7 @@ async function assemble(options: EngineOptions, stack: ResourceStack): Promise<E
   stack.onRelease('api', () => server.close());
 
   startKeepers(config, deps, log, stack);
-  const housekeeping = startHousekeeping({ sql, clock, log }, mta);
+  const housekeeping = startHousekeeping({ sql, clock, log, config }, mta);
   stack.onRelease('housekeeping', () => housekeeping.stop());
 
   return {
@@ -198,9 +199,10 @@ async function forgetOnKeyChange(
 
 /** Hourly: rows that nobody asks for any more, and policies that may have changed. */
 function startHousekeeping(
-  { sql, clock, log }: { sql: Sql; clock: Clock; log: Logger },
+  { sql, clock, log, config }: { sql: Sql; clock: Clock; log: Logger; config: Config },
   mta: { refreshPolicies(): void },
 ): Pick<Loop, 'stop'> {
+  let stopping = false;
   const purge = startLoop({
     intervalMs: 3_600_000,
     step: async () => {
@@ -209,6 +211,7 @@ function startHousekeeping(
       await purgeWebhooks({ sql, clock });
       mta.refreshPolicies();
       await purgeStsPolicies(sql, clock());
+      await purgeOld({ sql, clock }, config, () => stopping);
     },
     onError: (error) => log.error({ err: error }, 'cannot purge what is old'),
   });
@@ -219,6 +222,7 @@ function startHousekeeping(
   });
   return {
     async stop() {
+      stopping = true;
       await purge.stop();
       await erasures.stop();
     },

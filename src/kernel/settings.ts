@@ -367,6 +367,26 @@ export const SETTINGS = {
     z.enum(['en', 'zh']).default('en'),
     'Its language',
   ),
+  inboundDays: setting(
+    'VOLLEY_INBOUND_DAYS',
+    integer(1, 36_500, 90),
+    'Days that returned messages are kept as they came',
+  ),
+  attemptDays: setting(
+    'VOLLEY_ATTEMPT_DAYS',
+    integer(31, 36_500, 400),
+    'Days that every attempt of a delivery is kept; results and reports stay for ever',
+  ),
+  noticeDays: setting(
+    'VOLLEY_NOTICE_DAYS',
+    integer(91, 36_500, 180),
+    "Days that Volley's own mails (confirmations, warnings, probes, reports) are kept",
+  ),
+  rejectDays: setting(
+    'VOLLEY_REJECT_DAYS',
+    integer(1, 36_500, 90),
+    'Days that the rejected rows of uploads and imports can be had',
+  ),
   logLevel: setting('VOLLEY_LOG_LEVEL', z.enum(LOG_LEVELS).default('info'), 'Least level logged'),
 } as const;
 
