@@ -3,7 +3,8 @@
  *
  * Runs the inspection over the public test sets in ../shared/corpora (beside the repository, never
  * in it) and compares it with what those projects' own tests assert; the comparison is the one of
- * that folder's score.py. Then classifies the replies on which other classifiers agree.
+ * that folder's score.py. Then classifies the replies on which other classifiers agree. At last every
+ * message is read again, cut at every kilobyte: none may throw (exit code 1), and the slowest is named.
  *
  * Usage: node bench/score-bounces.ts [--list] [--corpora DIR]
  */
@@ -200,5 +201,44 @@ function scoreReplies(): void {
   print('replies', tally);
 }
 
+const CUT_BYTES = 1_024;
+
+/** Every file of the sets, whole and cut at every kilobyte. */
+function cutEverywhere(): void {
+  const folders = SETS.map((name) => join(options.corpora, name, 'raw')).filter(existsSync);
+  if (folders.length === 0) {
+    console.log(`cut at every kilobyte: skipped, no messages in ${options.corpora}`);
+    return;
+  }
+  const paths = folders.flatMap(filesUnder);
+  const thrown: string[] = [];
+  const slowest = { ms: 0, what: '' };
+  let cuts = 0;
+  for (const path of paths) {
+    const whole = readFileSync(path);
+    for (let size = 0; size < whole.length + CUT_BYTES; size += CUT_BYTES) {
+      const cut = whole.subarray(0, size);
+      const what = `${relative(options.corpora, path)} at ${cut.length}`;
+      cuts += 1;
+      const began = performance.now();
+      try {
+        inspect(cut);
+      } catch (error) {
+        thrown.push(`${what}: ${String(error)}`);
+      }
+      const ms = performance.now() - began;
+      if (ms > slowest.ms) Object.assign(slowest, { ms, what });
+    }
+  }
+  console.log(`\ncut at every kilobyte`);
+  console.log(`  files                    ${String(paths.length).padStart(4)}`);
+  console.log(`  cuts read                ${String(cuts).padStart(4)}`);
+  console.log(`  thrown                   ${String(thrown.length).padStart(4)}`);
+  console.log(`  slowest                  ${slowest.ms.toFixed(1)} ms, ${slowest.what}`);
+  for (const line of thrown) console.log(`  - ${line}`);
+  if (thrown.length > 0) process.exitCode = 1;
+}
+
 for (const name of SETS) scoreSet(name);
 scoreReplies();
+cutEverywhere();

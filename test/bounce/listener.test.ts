@@ -187,6 +187,28 @@ describe('RCPT', () => {
     expect(await client.say(`RCPT TO:<${address('b', 'delivery', 4n)}>`)).toMatch(/^452 4\.5\.3 /);
   });
 
+  test('who asks for 100 addresses that are not ours is told to go; his next session may ask again', async () => {
+    await sentCampaign(database.sql, ['ann@x.example']);
+    const listener = await start();
+    const client = await session(listener);
+    const ours = `RCPT TO:<${address('b', 'delivery', 1n)}>`;
+    for (let i = 1; i < 100; i += 1) {
+      expect(await client.say(`RCPT TO:<guess${i}@${BOUNCE_DOMAIN}>`)).toMatch(/^550 5\.1\.1 /);
+      // Neither ours nor a new message begins the count again.
+      if (i % 20 === 0) {
+        expect(await client.say(ours)).toMatch(/^250 /);
+        await client.say('RSET');
+        await client.say('MAIL FROM:<>');
+      }
+    }
+    expect(await client.say(ours)).toMatch(/^250 /);
+    expect(await client.say(`RCPT TO:<guess100@${BOUNCE_DOMAIN}>`)).toMatch(/^550 5\.1\.1 /);
+    expect(await client.reply()).toMatch(/^421 .*Too many addresses that are not here/);
+    expect(await client.rest()).toBe('');
+    const next = await session(listener);
+    expect(await next.say(ours)).toMatch(/^250 /);
+  });
+
   test('no AUTH, no STARTTLS, no dummy commands; SIZE, 8BITMIME, SMTPUTF8, PIPELINING', async () => {
     const client = await dial(await start());
     expect(await client.reply()).toBe('220 mx.bounce.example ESMTP Volley returns');
