@@ -1,8 +1,8 @@
 /**
  * bench/fill — a campaign in the middle of its sending, with as many rows as wanted, put there by SQL.
  *
- * Half of the recipients are at one domain, the others at 5,000. Ids, batches and counters stand as
- * the expansion would have left them.
+ * Half of the recipients are at one domain, the others at 5,000, unless `evenDomains` wants so many of
+ * one size. Ids, batches and counters stand as the expansion would have left them.
  */
 import { createSender } from '../../src/campaigns/senders.ts';
 import { createConverter } from '../../src/campaigns/templates/converter.ts';
@@ -23,13 +23,20 @@ export interface Filled {
 
 export async function fillCampaign(
   sql: Sql,
-  options: { n: number; state: 'sending' | 'completed' | 'draft'; sizeBytes: number },
+  options: {
+    n: number;
+    state: 'sending' | 'completed' | 'draft';
+    sizeBytes: number;
+    evenDomains?: number;
+  },
 ): Promise<Filled> {
+  const { n, evenDomains = null } = options;
   const campaignId = await insertCampaign(sql, options.state, options.sizeBytes, options.n);
-  for (let from = 0; from < options.n; from += CHUNK) {
-    await insertRecipients(sql, campaignId, from, Math.min(CHUNK, options.n - from), options.n);
+  for (let from = 0; from < n; from += CHUNK) {
+    const count = Math.min(CHUNK, n - from);
+    await insertRecipients(sql, { campaignId, from, count, n, evenDomains });
   }
-  return { campaignId, n: options.n };
+  return { campaignId, n };
 }
 
 /** Makes the recipients deliveries that wait to be sent. */
@@ -88,19 +95,23 @@ async function insertCampaign(
   return campaign?.id ?? 0n;
 }
 
-async function insertRecipients(
-  sql: Sql,
-  campaignId: bigint,
-  from: number,
-  count: number,
-  n: number,
-): Promise<void> {
+interface Chunk extends Filled {
+  from: number;
+  count: number;
+  evenDomains: number | null;
+}
+
+async function insertRecipients(sql: Sql, chunk: Chunk): Promise<void> {
+  const { campaignId, from, count, n, evenDomains } = chunk;
   await sql`
     insert into recipients (campaign_id, address, address_key, domain, name, variables)
     select ${campaignId}, 'user' || i || '@' || d, 'user' || i || '@' || d, d, 'Name ' || i,
       jsonb_build_object('points', i % 997, 'city', 'Berlin')
     from (
-      select i, case when i < ${n}::bigint / 2 then 'big.example'
+      select i, case
+        when ${evenDomains}::bigint is not null
+          then 'd' || lpad((i * ${evenDomains}::bigint / ${n}::bigint)::text, 5, '0') || '.example'
+        when i < ${n}::bigint / 2 then 'big.example'
         else 'd' || lpad((((i - ${n}::bigint / 2) * ${SMALL_DOMAINS}) / ${n}::bigint)::text, 5, '0') || '.example' end as d
       from generate_series(${from}::bigint, ${from + count - 1}::bigint) i
     ) x order by i`;
