@@ -91,3 +91,26 @@ test('an outcome that the database refuses keeps its state and stops nobody else
     where campaign_id = ${campaignId} and kind = 'delivery.accepted'`;
   expect(counted).toEqual({ n: 300 });
 });
+
+test('what TLS was is kept as it was: verified, not verified, in clear', async () => {
+  const { sql } = database;
+  const { campaignId, batch } = await claimed(3);
+  const log = createLogger('silent');
+  const recorder = createRecorder({ sql, owner: 'me', clock: systemClock, log });
+  for (const [index, tlsVerified] of [true, false, null].entries()) {
+    const entry = accepted(campaignId, batch.id, batch.firstDeliveryId + BigInt(index), 'ok');
+    const { outcome } = entry;
+    if (outcome === null) throw new Error('no outcome');
+    recorder.record({
+      ...entry,
+      outcome: tlsVerified === null ? outcome : { ...outcome, tls: 'TLSv1.3', tlsVerified },
+    });
+  }
+  await recorder.settle(batch.id);
+  await recorder.stop(1_000);
+
+  const events = await sql<{ tlsVerified: boolean | null }[]>`
+    select tls_verified from events
+    where campaign_id = ${campaignId} and kind = 'delivery.accepted' order by delivery_id`;
+  expect(events.map((event) => event.tlsVerified)).toEqual([true, false, null]);
+});

@@ -92,7 +92,7 @@ export async function appendDeliveryEvents(db: Db, rows: readonly DeliveryEvent[
       ${rows.map((r) => r.sourceAddress)}::text[],
       ${rows.map((r) => r.replyCode)}::smallint[], ${rows.map((r) => r.enhancedCode)}::text[],
       ${rows.map((r) => r.replyText)}::text[], ${rows.map((r) => r.tls)}::text[],
-      ${rows.map((r) => (r.tlsVerified === null ? null : String(r.tlsVerified)))}::boolean[],
+      ${rows.map((r) => (r.tlsVerified === null ? null : String(r.tlsVerified)))}::text[]::boolean[],
       ${rows.map((r) => r.tlsPolicy)}::text[],
       ${rows.map((r) => r.durationMs)}::integer[])`;
 }
