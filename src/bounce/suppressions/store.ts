@@ -130,6 +130,8 @@ async function insertStronger(
   source: postgres.Fragment,
   logEach: boolean,
 ): Promise<AddCounts> {
+  // Two that come at one moment do not see each other to close: the row becomes the stronger one.
+  const stronger = tx`${strength(tx, tx`excluded.reason`)} > ${strength(tx, tx`s.reason`)}`;
   const [counts] = await tx<AddCounts[]>`
     with changed as (
       insert into suppressions as s (address_key, scope, scope_value, reason, origin, class,
@@ -138,9 +140,17 @@ async function insertStronger(
         delivery_id, created_by, expires_at
       from ${distinctInput(tx, source)}
       on conflict (address_key, scope, scope_value) where released_at is null
-      do update set expires_at = excluded.expires_at
-        where s.expires_at is not null
-          and (excluded.expires_at is null or excluded.expires_at > s.expires_at)
+      do update set expires_at = excluded.expires_at,
+        reason = case when ${stronger} then excluded.reason else s.reason end,
+        origin = case when ${stronger} then excluded.origin else s.origin end,
+        class = case when ${stronger} then excluded.class else s.class end,
+        evidence = case when ${stronger} then excluded.evidence else s.evidence end,
+        campaign_id = case when ${stronger} then excluded.campaign_id else s.campaign_id end,
+        delivery_id = case when ${stronger} then excluded.delivery_id else s.delivery_id end,
+        created_by = case when ${stronger} then excluded.created_by else s.created_by end
+        where (s.expires_at is not null
+            and (excluded.expires_at is null or excluded.expires_at > s.expires_at))
+          or (${stronger} and (excluded.expires_at is null or excluded.expires_at >= s.expires_at))
       returning s.*, s.xmax = 0 as is_new
     ), logged as (
       insert into events (kind, campaign_id, delivery_id, data)
