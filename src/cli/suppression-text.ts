@@ -1,31 +1,9 @@
-/** cli/suppression-text — suppressions as rows for people, and as objects for JSON. */
+/** cli/suppression-text — suppressions as rows for people; as JSON they are what the API answers. */
 import type { Suppression } from '../bounce/suppressions/suppression.ts';
 import type { CheckedAddress, History } from '../bounce/suppressions/suppressions.ts';
-import { formatId } from '../kernel/ids.ts';
 import { formatTable } from './table.ts';
 
 const MAX_EVIDENCE = 60;
-
-/** The names of the API. */
-export function entryObject(row: Suppression): Record<string, string | null> {
-  return {
-    id: formatId('sup', row.id),
-    email: row.addressKey,
-    scope: row.scope,
-    scope_value: row.scopeValue,
-    reason: row.reason,
-    origin: row.origin,
-    class: row.class,
-    evidence: row.evidence,
-    campaign_id: row.campaignId === null ? null : formatId('cmp', row.campaignId),
-    delivery_id: row.deliveryId === null ? null : formatId('dlv', row.deliveryId),
-    created_at: row.createdAt.toISOString(),
-    created_by: row.createdBy,
-    expires_at: row.expiresAt?.toISOString() ?? null,
-    released_at: row.releasedAt?.toISOString() ?? null,
-    released_by: row.releasedBy,
-  };
-}
 
 export function entryTable(rows: readonly Suppression[]): string {
   if (rows.length === 0) return 'none';
@@ -58,32 +36,6 @@ function stateOf(row: CheckedAddress): string {
 
 function why(row: Suppression): string {
   return `${row.reason} (${scopeOf(row)})`;
-}
-
-export function historyObject(found: History): Record<string, unknown> {
-  const { watch } = found;
-  return {
-    email: found.addressKey,
-    suppressed: found.suppressed,
-    erased_at: found.erasedAt?.toISOString() ?? null,
-    suppressions: found.suppressions.map(entryObject),
-    watch:
-      watch === null
-        ? null
-        : {
-            state: watch.state,
-            since: watch.since.toISOString(),
-            due_at: watch.dueAt.toISOString(),
-            class: watch.class,
-            evidence: watch.evidence,
-          },
-    soft_bounces: found.softBounces,
-    notices: found.notices.map((notice) => ({
-      kind: notice.kind,
-      sent_at: notice.createdAt.toISOString(),
-      campaign_id: formatId('cmp', notice.campaignId),
-    })),
-  };
 }
 
 export function historyText(found: History): string {

@@ -11,6 +11,8 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Command, Option } from 'commander';
+import { presentHistory } from '../api/routes/suppression-person.ts';
+import { presentSuppression } from '../api/routes/suppression-schema.ts';
 import { erase } from '../bounce/erasure/erasure.ts';
 import { STREAMS } from '../bounce/suppressions/entry.ts';
 import type { EntryInput } from '../bounce/suppressions/entry.ts';
@@ -21,13 +23,7 @@ import type { Suppressions } from '../bounce/suppressions/suppressions.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { AppError, messageOf } from '../kernel/errors.ts';
 import { formatId } from '../kernel/ids.ts';
-import {
-  checkTable,
-  entryObject,
-  entryTable,
-  historyObject,
-  historyText,
-} from './suppression-text.ts';
+import { checkTable, entryTable, historyText } from './suppression-text.ts';
 import { print, printJson } from './table.ts';
 import { withSecrets } from './with-secrets.ts';
 
@@ -109,7 +105,7 @@ function addList(command: Command): void {
         }
         await withList(async (list) => {
           const rows = await list.list(filter, { limit });
-          if (json === true) printJson(rows.map(entryObject));
+          if (json === true) printJson(rows.map(presentSuppression));
           else print(entryTable(rows));
         });
       },
@@ -133,7 +129,7 @@ function addAdd(command: Command): void {
           addresses.map((email) => ({ ...entry, email })),
           whoIAm(),
         );
-        if (json === true) printJson(rows.map(entryObject));
+        if (json === true) printJson(rows.map(presentSuppression));
         else print(entryTable(rows));
       });
     });
@@ -176,7 +172,9 @@ function addCheck(command: Command): void {
             if (options.json !== true) print(checkTable(rows));
             else {
               for (const { suppressions, ...row } of rows) {
-                print(JSON.stringify({ ...row, suppressions: suppressions.map(entryObject) }));
+                print(
+                  JSON.stringify({ ...row, suppressions: suppressions.map(presentSuppression) }),
+                );
               }
             }
           }
@@ -211,7 +209,7 @@ function addHistory(command: Command): void {
       await withList(async (list) => {
         const found = await list.history(address);
         if (found === null) throw new AppError('invalid_request', `${address} is no mail address`);
-        if (options.json === true) printJson(historyObject(found));
+        if (options.json === true) printJson(presentHistory(found));
         else print(historyText(found));
       });
     });

@@ -45,14 +45,14 @@ describe('the rules that are shipped', () => {
     }
   });
 
-  it('cost little: all of them on the worst of 300 hostile texts take less than 200 ms', () => {
+  it('cost little: all of them on the worst of 300 hostile texts take less than 200 ms of CPU', () => {
     const words = BUILTIN_RULES.flatMap((rule) => requiredLiterals(rule.pattern.source));
     let worstMs = 0;
     for (const word of [...new Set(words)].slice(0, 2_000)) {
       const text = replyText(word.repeat(Math.ceil(TEXT_LIMIT / word.length)));
-      const start = performance.now();
+      const before = process.cpuUsage();
       for (const rule of BUILTIN_RULES) rule.pattern.test(text);
-      worstMs = Math.max(worstMs, performance.now() - start);
+      worstMs = Math.max(worstMs, process.cpuUsage(before).user / 1_000);
     }
     expect(worstMs).toBeLessThan(200);
   });

@@ -61,3 +61,17 @@ export const MAIL: Account = { name: 'mail', id: 901 };
 export const NOBODY: Account = { name: 'nobody', id: 902 };
 /** 50 MB. */
 export const SIZE_LIMIT = 52_428_800;
+
+/** A program in the room that files a message, its envelope on top, as `readFiled` reads it. */
+export function filingScript(sender: string, recipient: string): string {
+  return `#!/bin/busybox sh
+file=$(/bin/busybox mktemp /mail/tmp/XXXXXXXXXX)
+{ echo "Envelope: ${sender} ${recipient}"; /bin/busybox cat; } > $file
+/bin/busybox mv $file /mail/new/
+`;
+}
+
+export function readFiled(file: Buffer): Pick<Arrival, 'recipient' | 'sender'> {
+  const found = /^Envelope: (\S+) (.*)$/m.exec(file.toString('utf8'));
+  return { recipient: found?.[2] ?? '', sender: found?.[1] ?? '' };
+}

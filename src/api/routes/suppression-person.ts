@@ -109,7 +109,7 @@ export function suppressionPersonRoutes(
   router.openapi(gate(history), async (c) => {
     const found = await suppressions.history(c.req.valid('param').email);
     if (found === null) throw new AppError('not_found', 'this is no mail address');
-    return c.json(present(found), 200);
+    return c.json(presentHistory(found), 200);
   });
   router.openapi(gate(eraseAddress), async (c) => {
     const by = formatId('key', c.var.caller.keyId);
@@ -126,7 +126,8 @@ export function suppressionPersonRoutes(
   return router;
 }
 
-function present(found: History): z.infer<typeof HistorySchema> {
+/** As the API and the command line show it. */
+export function presentHistory(found: History): z.infer<typeof HistorySchema> {
   const { watch } = found;
   return {
     email: found.addressKey,

@@ -8,11 +8,8 @@
  * Never:    throws, logs the secret, keeps what the server said.
  */
 import { lookup as lookUp } from 'node:dns/promises';
-import { request as requestHttp } from 'node:http';
-import type { IncomingMessage } from 'node:http';
-import { request as requestHttps } from 'node:https';
 import { isIP } from 'node:net';
-import type { LookupFunction } from 'node:net';
+import { ask, drain } from '../../kernel/ask.ts';
 import { AppError, messageOf } from '../../kernel/errors.ts';
 import { sign } from './signature.ts';
 import { hostOf, mayReach, targetProblem } from './target.ts';
@@ -41,9 +38,11 @@ export async function postWebhook(posting: Posting): Promise<PostResult> {
     posting.signal === undefined ? patience : AbortSignal.any([patience, posting.signal]);
   try {
     const url = new URL(posting.url);
-    const response = await ask(url, await addressesOf(hostOf(url), signal), posting, signal);
+    const addresses = await addressesOf(hostOf(url), signal);
+    const { body } = posting;
+    const response = await ask(url, { addresses, headers: headersOf(posting), body, signal });
     const status = response.statusCode ?? 0;
-    await drain(response);
+    await drain(response, MAX_ANSWER_BYTES);
     if (status >= 200 && status < 300) return { ok: true, status };
     return { ok: false, status, reason: `answered ${status}` };
   } catch (error) {
@@ -69,54 +68,12 @@ function aborted(signal: AbortSignal): Promise<never> {
   });
 }
 
-function ask(
-  url: URL,
-  addresses: readonly string[],
-  { secret, id, body, now }: Posting,
-  signal: AbortSignal,
-): Promise<IncomingMessage> {
+function headersOf({ secret, id, body, now }: Posting): Record<string, string> {
   const timestamp = Math.floor(now.getTime() / 1_000);
-  const request = url.protocol === 'https:' ? requestHttps : requestHttp;
-  return new Promise((resolve, reject) => {
-    request(
-      url,
-      {
-        method: 'POST',
-        agent: false,
-        lookup: answering(addresses),
-        signal,
-        headers: {
-          'content-type': 'application/json',
-          'content-length': Buffer.byteLength(body),
-          'user-agent': 'Volley',
-          'webhook-id': id,
-          'webhook-timestamp': String(timestamp),
-          'webhook-signature': sign(secret, { id, timestamp, body }),
-        },
-      },
-      resolve,
-    )
-      .on('error', reject)
-      .end(body);
-  });
-}
-
-/** What was looked up and checked already; net.connect asks for one address or for all. */
-function answering(addresses: readonly string[]): LookupFunction {
-  const all = addresses.map((address) => ({ address, family: isIP(address) }));
-  return (_host, options, callback) => {
-    const [first] = all;
-    if (first === undefined) callback(new Error('no address'), '', 4);
-    else if (options.all === true) callback(null, all);
-    else callback(null, first.address, first.family);
+  return {
+    'content-type': 'application/json',
+    'webhook-id': id,
+    'webhook-timestamp': String(timestamp),
+    'webhook-signature': sign(secret, { id, timestamp, body }),
   };
-}
-
-async function drain(response: IncomingMessage): Promise<void> {
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_ANSWER_BYTES) break;
-  }
-  response.destroy();
 }

@@ -33,6 +33,7 @@ export function startTls(
   const secure = connect({
     socket: clear,
     secureContext,
+    // Judged below, by `demand`: what opportunistic TLS takes anyway, and what DANE asks, node cannot.
     rejectUnauthorized: false,
     ...(ticket === null ? {} : { session: ticket.session }),
     ...(demand.identity === null ? {} : { host: demand.identity }),

@@ -7,10 +7,8 @@
  *           8460 lets us pass over that, but what hosts we speak to is the domain's own business.
  * Fails:    with the reason as a value; null: it was taken.
  */
-import { request } from 'node:https';
-import type { IncomingMessage } from 'node:http';
+import { ask, drain, patienceOf } from '../../kernel/ask.ts';
 import { messageOf } from '../../kernel/errors.ts';
-import { answering } from './sts-fetch.ts';
 
 export interface PostOptions {
   addresses: readonly string[];
@@ -31,49 +29,15 @@ export async function postReport(
 ): Promise<string | null> {
   if (options.addresses.length === 0) return 'the host has no address we may speak to';
   try {
-    const response = await ask(new URL(url), body, options);
+    const { addresses, ca, timeoutMs = TIMEOUT_MS } = options;
+    const signal = patienceOf(timeoutMs, options.signal);
+    const headers = { 'content-type': 'application/tlsrpt+gzip' };
+    const response = await ask(new URL(url), { addresses, headers, body, ca, signal });
     const status = response.statusCode ?? 0;
-    await readSome(response);
+    await drain(response, MAX_ANSWER_BYTES);
     return status >= 200 && status < 300 ? null : `HTTP status ${status}`;
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     return (code === '' ? messageOf(error) : code).slice(0, 200);
   }
-}
-
-function ask(url: URL, body: Uint8Array, options: PostOptions): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    request(
-      url,
-      {
-        method: 'POST',
-        lookup: answering(options.addresses),
-        agent: false,
-        minVersion: 'TLSv1.2',
-        rejectUnauthorized: true,
-        headers: {
-          'content-type': 'application/tlsrpt+gzip',
-          'content-length': body.length,
-          'user-agent': 'Volley',
-        },
-        signal: AbortSignal.any([
-          AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS),
-          ...(options.signal === undefined ? [] : [options.signal]),
-        ]),
-        ...(options.ca === null ? {} : { ca: [...options.ca] }),
-      },
-      resolve,
-    )
-      .on('error', reject)
-      .end(body);
-  });
-}
-
-async function readSome(response: IncomingMessage): Promise<void> {
-  let sizeBytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > MAX_ANSWER_BYTES) break;
-  }
-  response.destroy();
 }

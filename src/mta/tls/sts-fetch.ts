@@ -7,10 +7,8 @@
  *           to, so a stranger's domain cannot make us ask our own network.
  * Fails:    with the problem, for the report to the domain.
  */
-import { request } from 'node:https';
 import type { IncomingMessage } from 'node:http';
-import { isIPv6 } from 'node:net';
-import type { LookupFunction } from 'node:net';
+import { ask, patienceOf } from '../../kernel/ask.ts';
 import { messageOf } from '../../kernel/errors.ts';
 import { certificateProblem, tlsProblem } from './problem.ts';
 import type { TlsProblem } from './problem.ts';
@@ -32,47 +30,13 @@ const TIMEOUT_MS = 30_000;
 
 export async function fetchPolicy(domain: string, options: FetchOptions): Promise<Fetched> {
   try {
-    return await read(await ask(`mta-sts.${domain}`, options));
+    const { addresses, port, ca, timeoutMs = TIMEOUT_MS } = options;
+    const url = new URL(`https://mta-sts.${domain}:${port}/.well-known/mta-sts.txt`);
+    const signal = patienceOf(timeoutMs, options.signal);
+    return await read(await ask(url, { addresses, headers: { accept: 'text/plain' }, ca, signal }));
   } catch (error) {
     return { ok: false, problem: problemOf(error) };
   }
-}
-
-function ask(host: string, options: FetchOptions): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    request(
-      {
-        host,
-        port: options.port,
-        path: '/.well-known/mta-sts.txt',
-        servername: host,
-        lookup: answering(options.addresses),
-        agent: false,
-        minVersion: 'TLSv1.2',
-        rejectUnauthorized: true,
-        headers: { accept: 'text/plain', 'user-agent': 'Volley' },
-        signal: AbortSignal.any([
-          AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS),
-          ...(options.signal === undefined ? [] : [options.signal]),
-        ]),
-        ...(options.ca === null ? {} : { ca: [...options.ca] }),
-      },
-      resolve,
-    )
-      .on('error', reject)
-      .end();
-  });
-}
-
-/** What was looked up already; net.connect asks for one address or for all. */
-export function answering(addresses: readonly string[]): LookupFunction {
-  const all = addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }));
-  return (_host, options, callback) => {
-    const [first] = all;
-    if (first === undefined) callback(new Error('no address'), '', 4);
-    else if (options.all === true) callback(null, all);
-    else callback(null, first.address, first.family);
-  };
 }
 
 async function read(response: IncomingMessage): Promise<Fetched> {

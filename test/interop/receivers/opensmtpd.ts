@@ -5,17 +5,11 @@
  * ("EVP lib" in its log; `openssl s_client` fails as well; OpenSMTPD's own issues 1171 and 1239): a
  * real host with broken TLS.
  */
-import { MAIL, NOBODY, SIZE_LIMIT } from '../receiver.ts';
+import { filingScript, MAIL, NOBODY, readFiled, SIZE_LIMIT } from '../receiver.ts';
 import type { ReceiverKind, ReceiverSetup } from '../receiver.ts';
 
 const DAEMON = { name: 'opensmtpd', id: 931 };
 const QUEUE = { name: 'opensmtpq', id: 932 };
-
-const KEEP = `#!/bin/busybox sh
-file=$(/bin/busybox mktemp /mail/tmp/XXXXXXXXXX)
-{ echo "Envelope: $SENDER $RECIPIENT"; /bin/busybox cat; } > $file
-/bin/busybox mv $file /mail/new/
-`;
 
 export const opensmtpd: ReceiverKind = {
   name: 'opensmtpd',
@@ -31,17 +25,14 @@ export const opensmtpd: ReceiverKind = {
     room.write('etc/smtpd.conf', configuration(setup));
     room.write('etc/tls.crt', tls.cert, { mode: 0o600 });
     room.write('etc/tls.key', tls.key, { mode: 0o600 });
-    room.write('bin/keep', KEEP, { mode: 0o755 });
+    room.write('bin/keep', filingScript('$SENDER', '$RECIPIENT'), { mode: 0o755 });
     room.run(['/bin/busybox', 'ln', '-sf', '/bin/busybox', '/bin/sh']);
     for (const folder of ['mail', 'mail/tmp', 'mail/new']) room.folder(folder, { owner: MAIL.id });
     room.folder('var/lib/opensmtpd/empty');
     room.folder('var/spool/smtpd', { mode: 0o711 });
     room.start(['/usr/sbin/smtpd', '-d', '-f', '/etc/smtpd.conf']);
   },
-  read(file) {
-    const found = /^Envelope: (\S+) (.*)$/m.exec(file.toString('utf8'));
-    return { recipient: found?.[2] ?? '', sender: found?.[1] ?? '' };
-  },
+  read: readFiled,
 };
 
 function configuration({ ports, bouncePort }: ReceiverSetup): string {

@@ -5,17 +5,12 @@
  * CHUNKING nor SMTPUTF8.
  */
 import { hostname } from 'node:os';
-import { MAIL, NOBODY, SIZE_LIMIT } from '../receiver.ts';
+import { filingScript, MAIL, NOBODY, readFiled, SIZE_LIMIT } from '../receiver.ts';
 import type { ReceiverKind, ReceiverSetup } from '../receiver.ts';
 
 const DAEMON = { name: 'smmta', id: 941 };
 const SUBMISSION = { name: 'smmsp', id: 942 };
 
-const KEEP = `#!/bin/busybox sh
-file=$(/bin/busybox mktemp /mail/tmp/XXXXXXXXXX)
-{ echo "Envelope: $1 $2"; /bin/busybox cat; } > $file
-/bin/busybox mv $file /mail/new/
-`;
 /** EX_NOUSER. */
 const GONE = '#!/bin/busybox sh\n/bin/busybox cat >/dev/null\nexit 67\n';
 
@@ -35,7 +30,7 @@ export const sendmail: ReceiverKind = {
     room.write('etc/mail/local-host-names', '');
     room.write('etc/mail/tls.crt', tls.cert, { mode: 0o600 });
     room.write('etc/mail/tls.key', tls.key, { mode: 0o600 });
-    room.write('bin/keep', KEEP, { mode: 0o755 });
+    room.write('bin/keep', filingScript('$1', '$2'), { mode: 0o755 });
     room.write('bin/gone', GONE, { mode: 0o755 });
     room.run(['/bin/busybox', 'ln', '-sf', '/bin/busybox', '/bin/sh']);
     for (const folder of ['mail', 'mail/tmp', 'mail/new']) room.folder(folder, { owner: MAIL.id });
@@ -47,10 +42,7 @@ export const sendmail: ReceiverKind = {
     room.start(['/bin/busybox', 'syslogd', '-n', '-O', `/${sendmail.log}`]);
     room.start(['/usr/libexec/sendmail/sendmail', '-bD', '-q1m', '-C/etc/mail/sendmail.cf']);
   },
-  read(file) {
-    const found = /^Envelope: (\S+) (.*)$/m.exec(file.toString('utf8'));
-    return { recipient: found?.[2] ?? '', sender: found?.[1] ?? '' };
-  },
+  read: readFiled,
 };
 
 function configuration({ ports, bouncePort }: ReceiverSetup): string {
