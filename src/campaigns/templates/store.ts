@@ -19,11 +19,6 @@ export async function insertContent(db: Db, content: NewContent): Promise<bigint
   return row.id;
 }
 
-export async function selectContent(db: Db, id: bigint): Promise<ContentRow | undefined> {
-  const [row] = await db<ContentRow[]>`select * from contents where id = ${id}`;
-  return row;
-}
-
 export async function insertTemplate(db: Db, name: string, contentId: bigint): Promise<bigint> {
   const [row] = await db<{ id: bigint }[]>`
     insert into templates (name, content_id) values (${name}, ${contentId}) returning id`;
