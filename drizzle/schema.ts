@@ -728,7 +728,9 @@ export const webhookDeliveries = pgTable(
   'webhook_deliveries',
   {
     id: identity(),
-    webhookId: int8().notNull(),
+    webhookId: int8()
+      .notNull()
+      .references(() => webhooks.id, { onDelete: 'cascade' }),
     event: text().notNull(),
     /** The body, byte for byte the same at every attempt. */
     payload: text().notNull(),

@@ -2,7 +2,7 @@
  * campaigns/retention — what grows with every message is kept for a while, and then no longer.
  *
  * Purges: returned messages as they came, the attempts of deliveries, Volley's own notices whole, and
- *         the rejected rows of uploads and imports. Each has its days (docs/sending.md, README).
+ *         the rejected rows of uploads and imports. Each has its days (docs/retention.md, README).
  * Never:  touches what a balance or a report rests on: campaigns, recipients, deliveries, rollups; the
  *         facts that count once (late bounces, complaints, unsubscribes); suppressions, their history
  *         and the audit of both. Notices are in no report. A notice that the watch still waits for stays.

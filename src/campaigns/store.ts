@@ -106,7 +106,7 @@ export async function markResumed(db: Db, id: bigint): Promise<CampaignState | u
 
 export async function markCancelling(db: Db, id: bigint): Promise<boolean> {
   const rows = await db`
-    update campaigns set state = 'cancelling'
+    update campaigns set state = 'cancelling', pause_reason = null
     where id = ${id} and state in ('draft', 'expanding', 'sending', 'paused')
     returning id`;
   return rows.length === 1;

@@ -12,9 +12,12 @@ import { changeRule, createRule, deleteRule, listRules } from '../campaigns/alar
 import type { AlarmRule } from '../campaigns/alarms/rules.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { AppError } from '../kernel/errors.ts';
+import { presentAlarm, presentRule } from '../api/routes/alarms.ts';
+import { presentPause } from '../api/routes/provider-pauses.ts';
 import { formatId, parseId } from '../kernel/ids.ts';
 import type { IdPrefix } from '../kernel/ids.ts';
 import { formatTable, print, printJson } from './table.ts';
+import { whoIAm } from './who.ts';
 import { withSecrets } from './with-secrets.ts';
 
 const EXAMPLES = `
@@ -24,7 +27,6 @@ Examples:
   npm run -s volley -- alarm pauses
   npm run -s volley -- alarm resume pps_0000000000001`;
 
-const COMMAND_LINE = 'command line';
 const LISTED = 100;
 
 export function alarmCommand(): Command {
@@ -47,6 +49,10 @@ function addList(command: Command): void {
       await withSecrets(async ({ sql }) => {
         const live = options.raised === true ? true : null;
         const { data } = await listAlarms({ sql }, { limit: LISTED, after: null }, live);
+        if (options.json === true) {
+          printJson(data.map(presentAlarm));
+          return;
+        }
         const rows = data.map((alarm) => ({
           id: formatId('alm', alarm.id),
           rule: alarm.ruleName,
@@ -59,7 +65,7 @@ function addList(command: Command): void {
           cleared: alarm.clearedAt?.toISOString() ?? null,
           cleared_by: alarm.clearedBy,
         }));
-        show(rows, options.json);
+        show(rows);
       });
     });
 }
@@ -80,7 +86,12 @@ function addRules(command: Command): void {
     .option('--json', 'as JSON')
     .action(async (options: { json?: true }) => {
       await withSecrets(async ({ sql }) => {
-        show((await listRules({ sql })).map(describeRule), options.json);
+        const rules = await listRules({ sql });
+        if (options.json === true) {
+          printJson(rules.map(presentRule));
+          return;
+        }
+        show(rules.map(describeRule));
       });
     });
   command
@@ -156,6 +167,10 @@ function addPauses(command: Command): void {
       await withSecrets(async ({ sql }) => {
         const live = options.all === true ? null : true;
         const { data } = await listPauses({ sql }, { limit: LISTED, after: null }, live);
+        if (options.json === true) {
+          printJson(data.map(presentPause));
+          return;
+        }
         const rows = data.map((pause) => ({
           id: formatId('pps', pause.id),
           sender: formatId('snd', pause.senderId),
@@ -165,7 +180,7 @@ function addPauses(command: Command): void {
           resumed: pause.resumedAt?.toISOString() ?? null,
           reason: pause.reason,
         }));
-        show(rows, options.json);
+        show(rows);
       });
     });
   command
@@ -174,7 +189,7 @@ function addPauses(command: Command): void {
     .requiredOption('--reason <text>', 'for those who come later')
     .action(async (sender: string, provider: string, { reason }: { reason: string }) => {
       await withSecrets(async ({ sql }) => {
-        const input = { senderId: idOf('snd', sender), provider, reason, by: COMMAND_LINE };
+        const input = { senderId: idOf('snd', sender), provider, reason, by: whoIAm() };
         const pause = await pauseProvider({ sql, clock: systemClock }, input);
         print(`${formatId('pps', pause.id)} ${provider} paused`);
       });
@@ -185,7 +200,7 @@ function addPauses(command: Command): void {
     .action(async (text: string) => {
       await withSecrets(async ({ sql }) => {
         const id = idOf('pps', text);
-        const pause = await resumeProvider({ sql, clock: systemClock }, id, COMMAND_LINE);
+        const pause = await resumeProvider({ sql, clock: systemClock }, id, whoIAm());
         print(`${text} ${pause.provider} resumed`);
       });
     });
@@ -197,9 +212,8 @@ function idOf(prefix: IdPrefix, text: string): bigint {
   return id;
 }
 
-function show(rows: readonly Record<string, string | number | null>[], json?: true): void {
-  if (json === true) printJson(rows);
-  else if (rows.length === 0) print('none');
+function show(rows: readonly Record<string, string | number | null>[]): void {
+  if (rows.length === 0) print('none');
   else {
     const head = Object.keys(rows[0] ?? {}).map((name) => name.replace('_', ' ').toUpperCase());
     print(

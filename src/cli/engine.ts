@@ -206,10 +206,11 @@ function startHousekeeping(
   const purge = startLoop({
     intervalMs: 3_600_000,
     step: async () => {
+      // First: it needs no database.
+      mta.refreshPolicies();
       await purgeIdempotencyKeys(sql);
       await purgeUnmatched(sql);
       await purgeWebhooks({ sql, clock });
-      mta.refreshPolicies();
       await purgeStsPolicies(sql, clock());
       await purgeOld({ sql, clock }, config, () => stopping);
     },

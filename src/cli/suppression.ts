@@ -6,7 +6,6 @@
  */
 import { createWriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -25,6 +24,7 @@ import { AppError, messageOf } from '../kernel/errors.ts';
 import { formatId } from '../kernel/ids.ts';
 import { checkTable, entryTable, historyText } from './suppression-text.ts';
 import { print, printJson } from './table.ts';
+import { whoIAm } from './who.ts';
 import { withSecrets } from './with-secrets.ts';
 
 const EXAMPLES = `
@@ -65,10 +65,6 @@ async function withList(work: (list: Suppressions) => Promise<void>): Promise<vo
   await withSecrets(async ({ sql, secrets }) => {
     await work(createSuppressions({ sql, clock: systemClock, ...secrets }));
   });
-}
-
-function whoIAm(): string {
-  return `cli:${userInfo().username}`;
 }
 
 const reasonOption = () => new Option('--reason <reason>', 'why').choices([...REASONS_BY_STRENGTH]);
@@ -226,12 +222,14 @@ function addImport(command: Command): void {
         const { importId, rejects, ...counts } = await reading(file, (input) =>
           list.importCsv(input, whoIAm()),
         );
-        const pieces = await list.importRejects(importId);
-        if (options.rejects !== undefined && pieces !== null)
-          await writeFile(options.rejects, pieces);
-        if (options.json === true)
-          printJson({ import: formatId('imp', importId), ...counts, rejects });
-        else {
+        if (options.rejects !== undefined) {
+          const pieces = await list.importRejects(importId);
+          if (pieces !== null) await writeFile(options.rejects, pieces);
+        }
+        if (options.json === true) {
+          const rows = rejects.map(({ rowNumber: row, input, reason }) => ({ row, input, reason }));
+          printJson({ import_id: formatId('imp', importId), ...counts, rejects: rows });
+        } else {
           print(
             `${counts.rows} rows: ${counts.added} added, ${counts.extended} extended, ${counts.unchanged} known already, ${counts.rejected} refused`,
           );
@@ -249,13 +247,14 @@ async function reading<T>(
   work: (input: AsyncIterable<Uint8Array>) => Promise<T>,
 ): Promise<T> {
   if (file === '-') return work(process.stdin as AsyncIterable<Uint8Array>);
-  try {
-    const handle = await open(file);
-    return await work(handle.createReadStream() as AsyncIterable<Uint8Array>);
-  } catch (error) {
-    if (!(error instanceof Error && 'syscall' in error)) throw error;
+  const handle = await open(file).catch((error: unknown) => {
     throw new AppError('not_found', `cannot read ${file}: ${messageOf(error)}`, { cause: error });
+  });
+  if ((await handle.stat()).isDirectory()) {
+    await handle.close();
+    throw new AppError('not_found', `cannot read ${file}: it is a folder`);
   }
+  return work(handle.createReadStream() as AsyncIterable<Uint8Array>);
 }
 
 function addExport(command: Command): void {
@@ -268,7 +267,7 @@ function addExport(command: Command): void {
       await withList(async (list) => {
         const pieces = list.exportCsv(filter);
         if (file !== undefined) await writeFile(file, pieces);
-        else for await (const piece of pieces) process.stdout.write(piece);
+        else await pipeline(Readable.from(pieces), process.stdout, { end: false });
       });
     });
 }
@@ -295,9 +294,9 @@ function addErase(command: Command): void {
         const waitingFor = result.waitingFor.map((id) => formatId('cmp', id));
         if (options.json === true) {
           printJson({
-            erasure: formatId('ers', result.id),
+            erasure_id: formatId('ers', result.id),
             completed: result.completed,
-            waitingFor,
+            waiting_for: waitingFor,
           });
         } else if (result.completed) print('Erased. The address stays blocked by a keyed hash.');
         else {

@@ -4,6 +4,7 @@
  * Calls the same use cases as the API. A running server does the sending.
  */
 import { Command } from 'commander';
+import { presentTlsReport } from '../api/routes/tls-reports.ts';
 import { getTlsReport, listTlsReports, sendTlsReport } from '../campaigns/tls-reports.ts';
 import type { ReportSending, TlsReport } from '../campaigns/tls-reports.ts';
 import { asciiDomain } from '../kernel/address.ts';
@@ -55,7 +56,7 @@ function addList(command: Command): void {
       }
       await withSecrets(async ({ sql }) => {
         const { data } = await listTlsReports({ sql }, { limit: LISTED, after: null, domain });
-        if (options.json === true) printJson(data.map(describe));
+        if (options.json === true) printJson(data.map(presentTlsReport));
         else {
           const head = ['ID', 'DAY', 'DOMAIN', 'STATE', 'OK', 'FAILED', 'NOTE'];
           print(formatTable(head, data.map(cellsOf)));
@@ -72,7 +73,8 @@ function addShow(command: Command): void {
     .action(async (text: string, options: { json?: true }) => {
       await withSecrets(async ({ sql }) => {
         const { document, sendings, ...row } = await getTlsReport({ sql }, idOf(text));
-        if (options.json === true) printJson({ ...describe(row), sendings, report: document });
+        if (options.json === true)
+          printJson({ ...presentTlsReport(row), sendings, report: document });
         else {
           printJson(document);
           print('');
@@ -80,21 +82,6 @@ function addShow(command: Command): void {
         }
       });
     });
-}
-
-function describe(row: TlsReport): Record<string, unknown> {
-  const { id, day, domain, state, successes, failures, sizeBytes, madeAt, note } = row;
-  return {
-    id: formatId('tlr', id),
-    day,
-    domain,
-    state,
-    successful_sessions: successes,
-    failed_sessions: failures,
-    size_bytes: sizeBytes,
-    made_at: madeAt.toISOString(),
-    note,
-  };
 }
 
 function cellsOf(row: TlsReport) {

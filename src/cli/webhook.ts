@@ -1,5 +1,6 @@
 /** cli/webhook — `volley webhook`: who is told of alarms and pauses, and how the telling went. */
 import { Command } from 'commander';
+import { presentWebhook, presentWebhookDelivery } from '../api/routes/webhooks.ts';
 import { WEBHOOK_EVENTS } from '../campaigns/webhooks/fact.ts';
 import type { WebhookEvent } from '../campaigns/webhooks/fact.ts';
 import {
@@ -69,17 +70,13 @@ function addLists(command: Command): void {
     .action(async (options: { json?: true }) => {
       await withSecrets(async ({ sql }) => {
         const { data } = await listWebhooks({ sql }, { limit: LISTED, after: null });
-        const rows = data.map(({ id, url, events }) => {
-          return { id: formatId('whk', id), url, events: events.join(' ') };
-        });
-        if (options.json === true) printJson(rows);
-        else
-          print(
-            formatTable(
-              ['ID', 'URL', 'EVENTS'],
-              rows.map((row) => Object.values(row)),
-            ),
-          );
+        const cells = data.map(({ id, url, events }) => [
+          formatId('whk', id),
+          url,
+          events.join(' '),
+        ]);
+        if (options.json === true) printJson(data.map(presentWebhook));
+        else print(formatTable(['ID', 'URL', 'EVENTS'], cells));
       });
     });
   command
@@ -90,25 +87,18 @@ function addLists(command: Command): void {
       await withSecrets(async ({ sql }) => {
         const page = { limit: LISTED, after: null };
         const { data } = await listWebhookDeliveries({ sql }, webhookId(text), page);
-        const rows = data.map((row) => ({
-          id: formatId('whd', row.id),
-          event: row.event,
-          state: row.state,
-          attempts: row.attempts,
-          status: row.status,
-          created: row.createdAt.toISOString(),
-          reason: row.reason,
-        }));
-        if (options.json === true) printJson(rows);
-        else {
-          const head = ['ID', 'EVENT', 'STATE', 'ATTEMPTS', 'STATUS', 'CREATED', 'REASON'];
-          print(
-            formatTable(
-              head,
-              rows.map((row) => Object.values(row)),
-            ),
-          );
-        }
+        const cells = data.map((row) => [
+          formatId('whd', row.id),
+          row.event,
+          row.state,
+          row.attempts,
+          row.status,
+          row.createdAt.toISOString(),
+          row.reason,
+        ]);
+        const head = ['ID', 'EVENT', 'STATE', 'ATTEMPTS', 'STATUS', 'CREATED', 'REASON'];
+        if (options.json === true) printJson(data.map(presentWebhookDelivery));
+        else print(formatTable(head, cells));
       });
     });
 }

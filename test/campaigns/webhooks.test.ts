@@ -156,3 +156,17 @@ test('secrets of one kind only', () => {
   expect(isSecret('whsec_c2hvcnQ=')).toBe(false);
   expect(isSecret('MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw')).toBe(false);
 });
+
+test('a webhook that is removed while a fact is being written leaves nothing behind', async () => {
+  const { sql } = database;
+  const { webhook } = await queue();
+  let removed: Promise<unknown> = Promise.resolve();
+  await sql.begin(async (tx) => {
+    await queueFacts(tx, [{ event: 'alarm.raised', at: now, data: {} }]);
+    // Waits for the rows above, and takes them along.
+    removed = deleteWebhook(deps(), webhook.id);
+    await tx`select pg_sleep(0.05)`;
+  });
+  await removed;
+  expect(await sql`select 1 from webhook_deliveries`).toHaveLength(0);
+});

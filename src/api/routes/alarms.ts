@@ -1,4 +1,4 @@
-/** api/routes/alarms — alarm rules, the alarms they raised, and providers whose mail is held. */
+/** api/routes/alarms — alarm rules, and the alarms they raised. See provider-pauses.ts for what they hold. */
 import { z } from '@hono/zod-openapi';
 import { listAlarms } from '../../campaigns/alarms/alarms.ts';
 import type { Alarm } from '../../campaigns/alarms/alarms.ts';
@@ -162,19 +162,19 @@ const alarms = endpoint(
 export function alarmRoutes(gate: Gate, deps: CampaignDeps): ApiRouter {
   const router = createRouter();
   router.openapi(gate(rules), async (c) =>
-    c.json({ data: (await listRules(deps)).map(present) }, 200),
+    c.json({ data: (await listRules(deps)).map(presentRule) }, 200),
   );
   router.openapi(gate(create), async (c) => {
-    const answer = present(await createRule(deps, inputOf(c.req.valid('json'))));
+    const answer = presentRule(await createRule(deps, inputOf(c.req.valid('json'))));
     return c.json(answer, 201, { Location: `${c.req.path}/${answer.id}` });
   });
   router.openapi(gate(change), async (c) => {
     const id = requireId('alr', c.req.valid('param').id);
-    return c.json(present(await changeRule(deps, id, inputOf(c.req.valid('json')))), 200);
+    return c.json(presentRule(await changeRule(deps, id, inputOf(c.req.valid('json')))), 200);
   });
   router.openapi(gate(remove), async (c) => {
     const rule = await deleteRule(deps, requireId('alr', c.req.valid('param').id));
-    return c.json(present(rule), 200);
+    return c.json(presentRule(rule), 200);
   });
   router.openapi(gate(alarms), async (c) => {
     const { state, ...page } = c.req.valid('query');
@@ -198,7 +198,7 @@ function inputOf(body: z.infer<typeof NewRule>): RuleInput {
   };
 }
 
-function present(rule: AlarmRule): z.infer<typeof RuleSchema> {
+export function presentRule(rule: AlarmRule): z.infer<typeof RuleSchema> {
   return {
     id: formatId('alr', rule.id),
     name: rule.name,
@@ -213,7 +213,7 @@ function present(rule: AlarmRule): z.infer<typeof RuleSchema> {
   };
 }
 
-function presentAlarm(alarm: Alarm): z.infer<typeof AlarmSchema> {
+export function presentAlarm(alarm: Alarm): z.infer<typeof AlarmSchema> {
   return {
     id: formatId('alm', alarm.id),
     rule: alarm.ruleName,

@@ -96,24 +96,24 @@ export function providerPauseRoutes(gate: Gate, deps: CampaignDeps): ApiRouter {
     const { sender_id: sender, provider, reason } = c.req.valid('json');
     const senderId = bodyId('snd', sender, '/sender_id');
     const by = formatId('key', c.var.caller.keyId);
-    const answer = present(await pauseProvider(deps, { senderId, provider, reason, by }));
+    const answer = presentPause(await pauseProvider(deps, { senderId, provider, reason, by }));
     return c.json(answer, 201, { Location: `${c.req.path}/${answer.id}` });
   });
   router.openapi(gate(list), async (c) => {
     const { state, ...page } = c.req.valid('query');
     const live = state === undefined ? null : state === 'paused';
     const found = await listPauses(deps, pageRequest('pps', page), live);
-    return c.json(pageResponse('pps', found, present), 200);
+    return c.json(pageResponse('pps', found, presentPause), 200);
   });
   router.openapi(gate(resume), async (c) => {
     const id = requireId('pps', c.req.valid('param').id);
     const by = formatId('key', c.var.caller.keyId);
-    return c.json(present(await resumeProvider(deps, id, by)), 200);
+    return c.json(presentPause(await resumeProvider(deps, id, by)), 200);
   });
   return router;
 }
 
-function present(pause: ProviderPause): z.infer<typeof PauseSchema> {
+export function presentPause(pause: ProviderPause): z.infer<typeof PauseSchema> {
   return {
     id: formatId('pps', pause.id),
     sender_id: formatId('snd', pause.senderId),

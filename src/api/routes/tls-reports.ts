@@ -99,12 +99,12 @@ export function tlsReportRoutes(gate: Gate, deps: CampaignDeps): ApiRouter {
       throw new AppError('invalid_request', '`domain` is no domain name');
     }
     const page = await listTlsReports(deps, { ...pageRequest('tlr', query), domain });
-    return c.json(pageResponse('tlr', page, present), 200);
+    return c.json(pageResponse('tlr', page, presentTlsReport), 200);
   });
   router.openapi(gate(show), async (c) => {
     const id = requireId('tlr', c.req.valid('param').id);
     const { document, sendings, ...row } = await getTlsReport(deps, id);
-    return c.json({ ...present(row), sendings, report: { ...document } }, 200);
+    return c.json({ ...presentTlsReport(row), sendings, report: { ...document } }, 200);
   });
   router.openapi(gate(send), async (c) => {
     const { id } = c.req.valid('param');
@@ -114,7 +114,7 @@ export function tlsReportRoutes(gate: Gate, deps: CampaignDeps): ApiRouter {
   return router;
 }
 
-function present(row: TlsReport): z.infer<typeof ReportSchema> {
+export function presentTlsReport(row: TlsReport): z.infer<typeof ReportSchema> {
   return {
     id: formatId('tlr', row.id),
     domain: row.domain,

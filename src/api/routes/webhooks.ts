@@ -123,26 +123,26 @@ export function webhookRoutes(gate: Gate, deps: CampaignDeps): ApiRouter {
   const router = createRouter();
   router.openapi(gate(create), async (c) => {
     const { webhook, secret } = await createWebhook(deps, c.req.valid('json'));
-    const answer = { ...present(webhook), secret };
+    const answer = { ...presentWebhook(webhook), secret };
     return c.json(answer, 201, { Location: `${c.req.path}/${answer.id}` });
   });
   router.openapi(gate(list), async (c) => {
     const page = await listWebhooks(deps, pageRequest('whk', c.req.valid('query')));
-    return c.json(pageResponse('whk', page, present), 200);
+    return c.json(pageResponse('whk', page, presentWebhook), 200);
   });
   router.openapi(gate(remove), async (c) => {
     const webhook = await deleteWebhook(deps, requireId('whk', c.req.valid('param').id));
-    return c.json(present(webhook), 200);
+    return c.json(presentWebhook(webhook), 200);
   });
   router.openapi(gate(deliveries), async (c) => {
     const id = requireId('whk', c.req.valid('param').id);
     const page = await listWebhookDeliveries(deps, id, pageRequest('whd', c.req.valid('query')));
-    return c.json(pageResponse('whd', page, presentDelivery), 200);
+    return c.json(pageResponse('whd', page, presentWebhookDelivery), 200);
   });
   return router;
 }
 
-function present(webhook: Webhook): z.infer<typeof WebhookSchema> {
+export function presentWebhook(webhook: Webhook): z.infer<typeof WebhookSchema> {
   return {
     id: formatId('whk', webhook.id),
     url: webhook.url,
@@ -151,7 +151,7 @@ function present(webhook: Webhook): z.infer<typeof WebhookSchema> {
   };
 }
 
-function presentDelivery(row: DeliveryRow): z.infer<typeof DeliverySchema> {
+export function presentWebhookDelivery(row: DeliveryRow): z.infer<typeof DeliverySchema> {
   return {
     id: formatId('whd', row.id),
     event: row.event as WebhookEvent,

@@ -47,7 +47,7 @@ export interface Situation {
 
 export interface Decisions {
   raise: { measure: Measure; pauseProvider: boolean; pauseCampaigns: boolean }[];
-  clear: { alarm: LiveAlarm; by: ClearedBy; measure: Measure | null }[];
+  clear: { alarm: LiveAlarm; by: ClearedBy }[];
 }
 
 const CLEARED_BELOW = 0.8;
@@ -72,7 +72,7 @@ export function decideAlarms(situation: Situation): Decisions {
     const measure = byKey.get(keyOf(alarm)) ?? null;
     const by = ruleIds.includes(alarm.ruleId) ? endOf(measure) : 'rule_removed';
     const holds = paused.has(placeOf(alarm)) && by !== 'rule_removed';
-    return by === null || holds ? [] : [{ alarm, by, measure }];
+    return by === null || holds ? [] : [{ alarm, by }];
   });
   return { raise, clear };
 }

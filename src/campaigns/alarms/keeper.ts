@@ -32,7 +32,7 @@ import {
   selectLiveAlarms,
 } from './store.ts';
 import type { AlarmRow } from './store.ts';
-import { tell } from './tell.ts';
+import { clearedFact, tell } from './tell.ts';
 
 export type AlarmDeps = Pick<CampaignDeps, 'sql' | 'clock'>;
 type Raise = Decisions['raise'][number];
@@ -81,11 +81,7 @@ async function clearAll(tx: Tx, clear: Decisions['clear'], now: Date): Promise<v
   );
   await tell(
     tx,
-    rows.map((row) => ({
-      event: 'alarm.cleared',
-      at: now,
-      data: { ...dataOf(row), cleared_by: row.clearedBy },
-    })),
+    rows.map((row) => clearedFact(row, now)),
   );
 }
 
@@ -163,7 +159,7 @@ function placeOf({ senderId, provider }: { senderId: bigint; provider: string })
   return `${senderId} ${provider}`;
 }
 
-/** `bounces at qq: 52 of 210 (24.8 %) in 60 minutes, over 10 %`. */
+/** `bounces at qq: 52 of 210 (24.76 %) in 60 minutes, threshold 10 %`. */
 function reasonOf(alarm: AlarmRow, { measure }: Raise): string {
   const rate = percent(rateOf(measure));
   const limit = percent(alarm.threshold);

@@ -19,7 +19,7 @@ import type { Page, PageRequest } from '../page.ts';
 import { selectSender } from '../senders/store.ts';
 import { notifyCampaign } from '../store.ts';
 import type { WebhookFact } from '../webhooks/fact.ts';
-import { tell } from './tell.ts';
+import { clearedFact, tell } from './tell.ts';
 import {
   clearAlarmsOf,
   endPause,
@@ -86,17 +86,7 @@ export async function resumeProvider(
     const cleared = await clearAlarmsOf(tx, row, now);
     await tell(tx, [
       factOf('provider.resumed', row, now, by),
-      ...cleared.map((alarm): WebhookFact => ({
-        event: 'alarm.cleared',
-        at: now,
-        data: {
-          alarm_id: formatId('alm', alarm.id),
-          rule: alarm.ruleName,
-          sender_id: formatId('snd', row.senderId),
-          provider: row.provider,
-          cleared_by: 'resumed',
-        },
-      })),
+      ...cleared.map((alarm) => clearedFact(alarm, now)),
     ]);
     await notifyCampaign(tx, ALL_CAMPAIGNS);
     return row;

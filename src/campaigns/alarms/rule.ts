@@ -46,8 +46,8 @@ export const KINDS_OF_METRIC: Record<
 };
 
 /** The counts come in steps of a quarter of an hour: a shorter window would often be empty. */
-export const MIN_WINDOW_MINUTES = 15;
-export const MAX_WINDOW_MINUTES = 1_440;
+const MIN_WINDOW_MINUTES = 15;
+const MAX_WINDOW_MINUTES = 1_440;
 const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 
 /** Field and what is wrong with it. */

@@ -24,7 +24,7 @@ export interface DailyReport {
 }
 
 /** What is attached. */
-export const FILES: readonly { name: string; topic: Topic; groupBy: Grouping }[] = [
+const FILES: readonly { name: string; topic: Topic; groupBy: Grouping }[] = [
   { name: 'providers', topic: 'domains', groupBy: 'provider' },
   { name: 'senders', topic: 'domains', groupBy: 'sender' },
   { name: 'bounces', topic: 'bounces', groupBy: 'class' },

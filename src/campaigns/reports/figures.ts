@@ -41,16 +41,7 @@ export const COUNTS = Object.keys(KIND_OF_COUNT) as Count[];
 export const TOPICS = ['bounces', 'complaints', 'suppressions', 'domains'] as const;
 export type Topic = (typeof TOPICS)[number];
 
-export const GROUPINGS = [
-  'class',
-  'provider',
-  'domain',
-  'sender',
-  'campaign',
-  'hour',
-  'day',
-] as const;
-export type Grouping = (typeof GROUPINGS)[number];
+export type Grouping = 'class' | 'provider' | 'domain' | 'sender' | 'campaign' | 'hour' | 'day';
 
 interface TopicDefinition {
   counts: readonly Count[];

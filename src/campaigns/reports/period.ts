@@ -14,7 +14,7 @@ export interface Period {
 
 const DAY_MS = 86_400_000;
 /** A year and a day, leap years too. */
-export const MAX_DAYS = 367;
+const MAX_DAYS = 367;
 /** A row an hour: more would be a page that nobody reads. */
 export const MAX_HOURLY_DAYS = 31;
 

@@ -40,13 +40,11 @@ export async function selectWebhook(db: Db, id: bigint): Promise<WebhookRow | un
 
 /** With what it has not been told yet. */
 export async function deleteWebhookById(db: Db, id: bigint): Promise<WebhookRow | undefined> {
-  const [row] = await db<WebhookRow[]>`
-    with gone as (delete from webhook_deliveries where webhook_id = ${id})
-    delete from webhooks where id = ${id} returning *`;
+  const [row] = await db<WebhookRow[]>`delete from webhooks where id = ${id} returning *`;
   return row;
 }
 
-/** One row for each fact and webhook that wants it. */
+/** One row for each fact and webhook that wants it; one that is being removed is not waited for in vain. */
 export async function queueFacts(db: Db, facts: readonly WebhookFact[]): Promise<void> {
   if (facts.length === 0) return;
   await db`
@@ -57,7 +55,8 @@ export async function queueFacts(db: Db, facts: readonly WebhookFact[]): Promise
       ${times(facts.map(({ at }) => at))}::timestamptz[]
     ) as f (event, payload, at)
     join webhooks w on f.event = any(w.events)
-    order by f.at, w.id`;
+    order by f.at, w.id
+    for key share of w`;
 }
 
 export type DueDelivery = Pick<WebhookDeliveryRow, 'id' | 'payload' | 'attempts'> &

@@ -3,6 +3,7 @@ import type { providerPauses } from '../../../../drizzle/schema.ts';
 import { bigints } from '../../../kernel/postgres/arrays.ts';
 import type { Db } from '../../../kernel/postgres/connect.ts';
 import type { PageRequest } from '../../page.ts';
+import type { AlarmRow } from '../store.ts';
 
 export type PauseRow = typeof providerPauses.$inferSelect;
 export type NewPause = Pick<
@@ -88,11 +89,11 @@ export async function clearAlarmsOf(
   db: Db,
   { senderId, provider }: { senderId: bigint; provider: string },
   now: Date,
-): Promise<{ id: bigint; ruleName: string }[]> {
-  return db<{ id: bigint; ruleName: string }[]>`
+): Promise<AlarmRow[]> {
+  return db<AlarmRow[]>`
     update alarms set cleared_at = ${now}, cleared_by = 'resumed'
     where sender_id = ${senderId} and provider = ${provider} and cleared_at is null
-    returning id, rule_name`;
+    returning *`;
 }
 
 /** Campaigns of the sender that have counts of these kinds since `since`; answers which. */

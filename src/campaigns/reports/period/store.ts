@@ -198,7 +198,7 @@ function matching(db: Db, query: GroupsQuery, filters: Filters): Fragment {
     ? db`coalesce(p.provider, ${OTHER_PROVIDER}) = ${provider}`
     : db`r.provider = ${provider}`;
   return db`
-    r.campaign_id not in (select n.id from campaigns n where n.purpose = 'notice')
+    not exists (select 1 from campaigns n where n.id = r.campaign_id and n.purpose = 'notice')
     ${name === null ? db`` : db`and (r.class = ${name} or r.kind = 'delivery.accepted')`}
     ${provider === null ? db`` : db`and ${isProvider}`}
     ${domain === null ? db`` : db`and r.domain = ${domain}`}

@@ -1,0 +1,2 @@
+DELETE FROM "webhook_deliveries" WHERE "webhook_id" NOT IN (SELECT "id" FROM "webhooks");--> statement-breakpoint
+ALTER TABLE "webhook_deliveries" ADD CONSTRAINT "webhook_deliveries_webhook_id_webhooks_id_fk" FOREIGN KEY ("webhook_id") REFERENCES "public"."webhooks"("id") ON DELETE cascade ON UPDATE no action;
