@@ -27,6 +27,11 @@ export interface Asking {
 /** The answer's body must be read or destroyed. */
 export function ask(url: URL, asking: Asking): Promise<IncomingMessage> {
   const { addresses, headers, body, ca = null, signal } = asking;
+  // Of an address in the URL itself nobody looks anything up.
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  if (isIP(host) !== 0 && !addresses.includes(host)) {
+    return Promise.reject(new Error('the address in the URL was not checked'));
+  }
   const request = url.protocol === 'https:' ? requestHttps : requestHttp;
   const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
   return new Promise((resolve, reject) => {

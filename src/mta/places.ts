@@ -109,8 +109,9 @@ function keptFrom(
     return { end: { ...dnsEnd(policy.refused), tlsProblem: policy.problem }, refusal: policy };
   }
   // RFC 8689 4.2.1: who the host is must not hang on plain DNS.
-  const authentic = transport.to !== null || policy?.authentic === true;
-  return protection === 'required' && !authentic ? { end: dnsEnd('encryption_needed') } : null;
+  if (protection !== 'required' || transport.to !== null || policy?.authentic === 'yes')
+    return null;
+  return { end: dnsEnd(policy?.authentic === 'unknown' ? 'dns_temporary' : 'encryption_needed') };
 }
 
 function usable(policy: HostPolicy | HostRefusal | null): HostPolicy | null {

@@ -132,10 +132,16 @@ class ClaimingDispatcher implements Dispatcher {
       owner: this.#options.owner,
       leaseSeconds: this.#options.leaseSeconds,
     });
-    const last = batches.reduce((max, batch) => (batch.domain > max ? batch.domain : max), '');
-    this.#cursors.set(campaign.id, batches.length < limit ? '' : last);
-    if (batches.length === 0) return afterDomain === '' ? 0 : await this.#claim(campaign, room);
-    return await this.#load(campaign, batches);
+    if (batches.length === 0) {
+      this.#cursors.delete(campaign.id);
+      return afterDomain === '' ? 0 : await this.#claim(campaign, room);
+    }
+    batches.sort((a, b) => (a.domain < b.domain ? -1 : 1));
+    const begun = await this.#load(campaign, batches);
+    // Behind the last that was begun: what was given back comes next, not after the whole walk.
+    const isEnd = begun === batches.length && batches.length < limit;
+    this.#cursors.set(campaign.id, isEnd ? '' : (batches[begun - 1]?.domain ?? afterDomain));
+    return begun;
   }
 
   /** Reads their recipients, some batches at a time, and starts them; gives back what has no room. */

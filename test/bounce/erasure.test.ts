@@ -313,6 +313,29 @@ describe('what must wait', () => {
     expect(rows).toEqual([{ state: 'suppressed' }]);
   });
 
+  test('a draft that holds the address and takes another upload is left until that has ended', async () => {
+    const { id } = await makeCampaign(deps());
+    let finish: () => void = () => undefined;
+    let begun: () => void = () => undefined;
+    const hasBegun = new Promise<void>((resolve) => (begun = resolve));
+    async function* first(): AsyncGenerator<Uint8Array> {
+      yield Buffer.from(`email\n${ANN}\n`);
+    }
+    async function* slow(): AsyncGenerator<Uint8Array> {
+      yield Buffer.from('email\nbob@x.example\n');
+      begun();
+      await new Promise<void>((resolve) => (finish = resolve));
+    }
+    await uploadRecipients(deps(), id, first(), { format: 'csv', gzip: false });
+    const upload = uploadRecipients(deps(), id, slow(), { format: 'csv', gzip: false });
+    await hasBegun;
+    expect(await forget()).toMatchObject({ completed: false, waitingFor: [id] });
+    finish();
+    await upload;
+    await completeErasures(database.sql);
+    expect(await whereNamed(KEY)).toEqual([]);
+  });
+
   test('an upload that had begun before is waited for', async () => {
     const { id } = await makeCampaign(deps());
     let finish: () => void = () => undefined;

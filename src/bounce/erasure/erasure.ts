@@ -73,20 +73,28 @@ export async function erase(deps: ErasureDeps, email: string, by: string): Promi
     ]);
     return await insertErasure(tx, { hash, addressKey, by });
   });
-  return await goOn(deps.sql, { id, addressKey });
+  return await goOn(deps.sql, { id, addressKey }, await waitForUploads(deps.sql));
 }
 
 /** For the keeper: those that had to wait. */
 export async function completeErasures(sql: Sql): Promise<void> {
-  for (const erasure of await findOpenErasures(sql, OPEN_IN_A_TURN)) await goOn(sql, erasure);
+  const open = await findOpenErasures(sql, OPEN_IN_A_TURN);
+  if (open.length === 0) return;
+  // Once for all of them: all their hashes are committed.
+  const busy = await waitForUploads(sql);
+  for (const erasure of open) await goOn(sql, erasure, busy);
 }
 
-async function goOn(sql: Sql, erasure: OpenErasure): Promise<ErasureResult> {
-  const { id, addressKey } = erasure;
-  const busy = await waitForUploads(sql);
+async function goOn(
+  sql: Sql,
+  { id, addressKey }: OpenErasure,
+  busy: readonly bigint[],
+): Promise<ErasureResult> {
   const holdings = await findHoldings(sql, addressKey);
   for (const { campaignId, state } of holdings) {
-    if (QUIET_STATES.includes(state)) await emptyCampaign(sql, addressKey, campaignId);
+    if (!QUIET_STATES.includes(state) || busy.includes(campaignId)) continue;
+    // Another upload may have begun: it is left, and found again below.
+    await unlessLocked(() => emptyCampaign(sql, addressKey, campaignId));
   }
   // A draft may have been started since: what is left is asked again.
   const left = (await findHoldings(sql, addressKey)).map((each) => each.campaignId);
@@ -104,15 +112,25 @@ async function goOn(sql: Sql, erasure: OpenErasure): Promise<ErasureResult> {
 async function waitForUploads(sql: Sql): Promise<bigint[]> {
   const busy: bigint[] = [];
   for (const campaignId of await findDrafts(sql)) {
-    try {
-      await sql.begin((tx) => lockCampaign(tx, campaignId, busy.length > 0 ? 1 : UPLOAD_WAIT_MS));
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : null;
-      if (code !== LOCK_NOT_AVAILABLE) throw error;
-      busy.push(campaignId);
-    }
+    const waitMs = busy.length > 0 ? 1 : UPLOAD_WAIT_MS;
+    const isFree = await unlessLocked(() =>
+      sql.begin((tx) => lockCampaign(tx, campaignId, waitMs)),
+    );
+    if (!isFree) busy.push(campaignId);
   }
   return busy;
+}
+
+/** false: somebody held the campaign for too long. */
+async function unlessLocked(work: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : null;
+    if (code !== LOCK_NOT_AVAILABLE) throw error;
+    return false;
+  }
 }
 
 async function emptyCampaign(sql: Sql, addressKey: string, campaignId: bigint): Promise<void> {

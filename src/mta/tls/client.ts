@@ -50,7 +50,9 @@ export function startTls(
     const resumed = ticket !== null && secure.isSessionReused();
     const problem = resumed ? ticket.problem : judge(secure, demand, new Date(nowMs()));
     const atMs = resumed ? ticket.atMs : nowMs();
-    keep = (session) => onTicket({ session, problem, atMs });
+    // A connection that is refused for its certificate would only be resumed to be refused again.
+    const isRefused = problem !== null && demand.mode === 'verified';
+    keep = isRefused ? () => undefined : (session) => onTicket({ session, problem, atMs });
     for (const session of early.splice(0)) keep(session);
     const { standardName } = secure.getCipher();
     secured({ description: `${secure.getProtocol() ?? 'TLS'} ${standardName}`, problem });

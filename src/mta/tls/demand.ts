@@ -41,7 +41,8 @@ export function demandOf(mode: TlsMode, host: string | null, policy: HostPolicy 
     dane,
     serverName: name === null || isIP(name) !== 0 ? null : name,
     identity: name,
-    key: [strongest, ...(dane?.records ?? []).map(textOf)].join(' '),
+    // The names too: of one host and one record, a certificate may be right for one domain alone.
+    key: [strongest, ...(dane?.names ?? []), ...(dane?.records ?? []).map(textOf)].join(' '),
   };
 }
 

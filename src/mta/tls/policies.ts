@@ -36,8 +36,11 @@ export interface HostPolicy {
   dane: { records: readonly TlsaRecord[]; names: readonly string[]; baseDomain: string } | null;
   /** Failures are reported and do no harm. */
   testing: boolean;
-  /** That this is a host of the domain is known from more than plain DNS (RFC 8689 4.2.1). */
-  authentic: boolean;
+  /**
+   * Whether it is known from more than plain DNS that this is a host of the domain (RFC 8689 4.2.1).
+   * `unknown`: the domain's policy could not be asked for; asked later, it may say so.
+   */
+  authentic: 'yes' | 'no' | 'unknown';
   /** A failure that is known before the host is spoken to, and not enforced. */
   problem: TlsProblem | null;
   facts: PolicyFacts;
@@ -85,7 +88,7 @@ export function createTlsPolicies({ dane, sts }: TlsPoliciesOptions): TlsPolicie
   };
 }
 
-const NO_STS: StsFinding = { policy: null, problem: null };
+const NO_STS: StsFinding = { policy: null, problem: null, isKnown: true };
 
 async function forHost(
   dane: DaneLookup | null,
@@ -111,7 +114,7 @@ async function forHost(
         asks: usable ? 'certificate' : 'encryption',
         dane: usable ? { records, baseDomain, names: [baseDomain, domain] } : null,
         testing: false,
-        authentic: true,
+        authentic: 'yes',
         problem: null,
         facts: { domain, type: 'tlsa', strings: texts, mxHosts: [] },
       };
@@ -122,7 +125,7 @@ async function forHost(
 }
 
 function underSts(
-  { policy, problem }: StsFinding,
+  { policy, problem, isKnown }: StsFinding,
   domain: string,
   host: MxHost,
 ): HostPolicy | HostRefusal {
@@ -134,7 +137,7 @@ function underSts(
       asks: 'nothing',
       dane: null,
       testing: false,
-      authentic: host.mxSecure,
+      authentic: host.mxSecure ? 'yes' : isKnown ? 'no' : 'unknown',
       problem,
       facts: { domain, type, strings: [], mxHosts: [] },
     };
@@ -151,7 +154,7 @@ function underSts(
     asks: policy.mode === 'enforce' ? 'certificate' : 'nothing',
     dane: null,
     testing: policy.mode === 'testing',
-    authentic: matches || host.mxSecure,
+    authentic: matches || host.mxSecure ? 'yes' : 'no',
     problem: matches ? null : mismatch,
     facts,
   };

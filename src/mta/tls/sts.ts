@@ -26,6 +26,8 @@ export interface StsFinding {
   policy: StsPolicy | null;
   /** Why there is none although the domain announces one. */
   problem: TlsProblem | null;
+  /** false: there may be one, the DNS or the domain's web server did not say. */
+  isKnown: boolean;
 }
 
 export interface StsPolicies {
@@ -49,11 +51,17 @@ export interface StsOptions {
 const MAX_DOMAINS = 50_000;
 const DAY_MS = 86_400_000;
 const RETRY_MS = 300_000;
-const NONE: StsFinding = { policy: null, problem: null };
+const NONE: StsFinding = { policy: null, problem: null, isKnown: true };
+
+/** `id` null: no record, or (not `isKnown`) no answer. */
+interface StsRecord {
+  id: string | null;
+  isKnown: boolean;
+}
 
 interface State {
   options: StsOptions;
-  records: AnswerCache<string | null>;
+  records: AnswerCache<StsRecord>;
   policies: Map<string, StsPolicy>;
   fetching: Map<string, Promise<TlsProblem | null>>;
   failed: Map<string, { id: string | null; problem: TlsProblem; untilMs: number }>;
@@ -72,7 +80,8 @@ export function createStsPolicies(options: StsOptions): StsPolicies {
     closing: new AbortController(),
     refreshing: null,
   };
-  for (const policy of options.known) remember(state, policy);
+  // Newest first as they come; the oldest is the first to be dropped.
+  for (const policy of options.known.toReversed()) remember(state, policy);
   return {
     policyOf: (domain) => findPolicy(state, domain),
     refresh() {
@@ -84,9 +93,9 @@ export function createStsPolicies(options: StsOptions): StsPolicies {
 }
 
 async function findPolicy(state: State, domain: string): Promise<StsFinding> {
-  const id = await state.records.get(domain, () => loadRecord(state, domain));
+  const { id, isKnown } = await state.records.get(domain, () => loadRecord(state, domain));
   const held = heldPolicy(state, domain);
-  if (id === null) return finding(held, null);
+  if (id === null) return { ...finding(held, null), isKnown: isKnown || held !== null };
   if (held !== null) {
     // Behind the mail: what is held is good until it expires.
     if (held.id !== id || isOld(state, held)) void renew(state, domain, id);
@@ -97,8 +106,8 @@ async function findPolicy(state: State, domain: string): Promise<StsFinding> {
 }
 
 function finding(policy: StsPolicy | null, problem: TlsProblem | null): StsFinding {
-  if (policy === null) return problem === null ? NONE : { policy: null, problem };
-  return policy.mode === 'none' ? NONE : { policy, problem: null };
+  if (policy === null) return problem === null ? NONE : { policy: null, problem, isKnown: false };
+  return policy.mode === 'none' ? NONE : { policy, problem: null, isKnown: true };
 }
 
 function heldPolicy({ policies, options }: State, domain: string): StsPolicy | null {
@@ -113,19 +122,23 @@ function isOld({ options }: State, { fetchedAt }: StsPolicy): boolean {
   return options.now().getTime() - fetchedAt.getTime() >= DAY_MS;
 }
 
-async function loadRecord({ options }: State, domain: string): Promise<Loaded<string | null>> {
+async function loadRecord({ options }: State, domain: string): Promise<Loaded<StsRecord>> {
   const answer = await lookupTxt(options.dns, `_mta-sts.${domain}`);
   switch (answer.status) {
     case 'answer':
       return {
-        value: parseStsRecord(answer.texts),
+        value: { id: parseStsRecord(answer.texts), isKnown: true },
         ttlMs: between(answer.ttlSeconds, 60, 3_600),
         isFailure: false,
       };
     case 'none':
-      return { value: null, ttlMs: between(answer.ttlSeconds, 60, 3_600), isFailure: false };
+      return {
+        value: { id: null, isKnown: true },
+        ttlMs: between(answer.ttlSeconds, 60, 3_600),
+        isFailure: false,
+      };
     case 'unknown':
-      return { value: null, ttlMs: 60_000, isFailure: true };
+      return { value: { id: null, isKnown: false }, ttlMs: 60_000, isFailure: true };
   }
 }
 

@@ -8,7 +8,6 @@
  *           messages; a resumed one needs neither its signature nor our verification. A session is
  *           used as often as the host likes: that connections can be told to come from one client
  *           (RFC 8446 C.4) is no loss to a client that says its name in EHLO.
- * Measured: 0.83 ms of CPU for a resumed connection instead of 1.36 ms, both sides, RSA-2048, TLS 1.3.
  */
 import type { TlsProblem } from './problem.ts';
 

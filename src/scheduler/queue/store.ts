@@ -81,12 +81,17 @@ export async function claimBatches(sql: Sql, request: ClaimRequest): Promise<Bat
       from site where site.domain is not null
     ), pick as (
       select b.id, free.provider from (
-        select site.domain, coalesce(p.provider, ${OTHER_PROVIDER}) as provider
-        from site left join domain_providers p on p.domain = site.domain
-        where site.domain is not null
-          and site.domain <> all(${request.busyDomains as string[]}::text[])
-          and coalesce(p.provider, ${OTHER_PROVIDER})
-            <> all(${request.pausedProviders as string[]}::text[])
+        select named.* from (
+          -- Looked up one by one, never joined: a join may read all domains of the campaign first.
+          select site.domain, coalesce(
+              (select p.provider from domain_providers p where p.domain = site.domain),
+              ${OTHER_PROVIDER}) as provider
+          from site
+          where site.domain is not null
+            and site.domain <> all(${request.busyDomains as string[]}::text[])
+          offset 0
+        ) named
+        where named.provider <> all(${request.pausedProviders as string[]}::text[])
         limit ${request.maxDomains}
       ) free cross join lateral (
         select id from batches

@@ -451,6 +451,18 @@ describe('REQUIRETLS', () => {
     expect(to.transcripts).toEqual([]);
   });
 
+  test('while nobody can say whether there is a policy the mail waits', async () => {
+    mx('x.test', 'mx.x.test');
+    await host('mx.x.test', '127.0.0.1', {
+      ...requiring,
+      tls: contextOf(authority.issue(['mx.x.test'])),
+    });
+    const sts = await publish(policyText('testing', ['mx.x.test']), 'x.test');
+    dns.zone.faults.set('TXT _mta-sts.x.test', 'SERVFAIL');
+    const order = await send(engine({ sts }), { protection: 'required' });
+    expect(failureOf(order)).toBe('deferred dns_temporary');
+  });
+
   test('an MTA-STS policy, testing too, names the host', async () => {
     mx('x.test', 'mx.x.test');
     const to = await host('mx.x.test', '127.0.0.1', {

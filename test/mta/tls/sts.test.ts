@@ -44,7 +44,11 @@ function announce(id: string): void {
 }
 
 test('a domain without a record is not asked for a policy', async () => {
-  expect(await policies().policyOf('x.test')).toEqual({ policy: null, problem: null });
+  expect(await policies().policyOf('x.test')).toEqual({
+    policy: null,
+    problem: null,
+    isKnown: true,
+  });
   expect(web.asked).toEqual([]);
 });
 
@@ -101,7 +105,11 @@ test('a new id has it fetched anew, and nobody waits for that', async () => {
 test('mode none ends a policy', async () => {
   announce('1');
   web.text = policyText('none', []);
-  expect(await policies().policyOf('x.test')).toEqual({ policy: null, problem: null });
+  expect(await policies().policyOf('x.test')).toEqual({
+    policy: null,
+    problem: null,
+    isKnown: true,
+  });
   expect(saved).toMatchObject([{ mode: 'none' }]);
 });
 

@@ -48,7 +48,7 @@ export async function importSuppressions(
   return { importId, ...counts };
 }
 
-/** The rejected rows of an import after `afterRow`, in the order of the file; null: no such import. */
+/** The rejected rows of an import after `afterRow`, in the order of the file; empty when there are none, or no such import. */
 export async function selectRejects(
   db: Db,
   importId: bigint,
