@@ -13,6 +13,7 @@ import { reports } from './reports.ts';
 import { resolve } from './resolve.ts';
 import { restart } from './restart.ts';
 import { scale } from './scale.ts';
+import { sessions } from './sessions.ts';
 import { sign } from './sign.ts';
 import { smtpClient } from './smtp-client.ts';
 import { soak } from './soak.ts';
@@ -23,6 +24,7 @@ export const BENCHES: readonly Bench[] = [
   endToEnd,
   endToEndSingleCopy,
   smtpClient,
+  sessions,
   verp,
   render,
   compose,

@@ -8,7 +8,7 @@ import { createResourceStack } from '../../src/kernel/lifecycle.ts';
 import { figure, perSecond, sample } from '../harness/bench.ts';
 import type { Bench, Prepared, Sample } from '../harness/bench.ts';
 import { startEngineProcess } from '../harness/engine.ts';
-import type { EngineProcess } from '../harness/engine.ts';
+import { stopAndCount } from '../harness/final-count.ts';
 import { fillCampaign, fillPending } from '../harness/fill.ts';
 import { startPostgres } from '../harness/postgres.ts';
 import type { BenchDatabase } from '../harness/postgres.ts';
@@ -115,24 +115,4 @@ async function run(database: BenchDatabase, sink: Sink, seconds: number): Promis
 function growthPercent(values: readonly number[]): number {
   const early = spread(values.slice(1, 4)).median;
   return early === 0 ? 0 : ((spread(values.slice(-3)).median - early) / early) * 100;
-}
-
-/** Drains, then compares what is recorded with what the sink has. */
-async function stopAndCount(
-  engine: EngineProcess,
-  database: BenchDatabase,
-  sink: Sink,
-): Promise<string[]> {
-  await engine.stop();
-  const received = await sink.messages();
-  const [rows] = await database.sql<{ accepted: number; sending: number }[]>`
-    select count(*) filter (where state = 'accepted')::int as accepted,
-      count(*) filter (where state = 'sending')::int as sending
-    from deliveries`;
-  const faults: string[] = [];
-  if (rows?.sending !== 0) faults.push(`${rows?.sending ?? '?'} deliveries are still sending`);
-  if (rows?.accepted !== received) {
-    faults.push(`${rows?.accepted ?? 0} recorded accepted, the sink has ${received}`);
-  }
-  return faults;
 }

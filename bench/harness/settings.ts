@@ -42,7 +42,7 @@ export const USAGE = `npm run bench -- [NAME...] [options]
   --rounds N       measured runs of each contender, default 3
   --compare        also the other systems (see: npm run bench -- peers)
   --sink WHICH     postfix (smtp-sink, the default where it is installed) or own
-  --seconds S      length of soak
+  --seconds S      length of soak and of sessions
   --json FILE      append the result as a JSON line to FILE instead of bench/results/
   --no-keep        print only
   peers            which other systems are here; peers install fetches the absent ones

@@ -33,6 +33,8 @@ export interface SinkOptions {
   chunking?: boolean;
   /** Needs our own sink, and takes it. */
   ledger?: boolean;
+  /** How long each message takes; our own sink. */
+  delayMs?: number;
 }
 
 export function smtpSinkPath(): string | null {
@@ -42,7 +44,8 @@ export function smtpSinkPath(): string | null {
 
 export async function startSink(options: SinkOptions): Promise<Sink> {
   const program = smtpSinkPath();
-  const own = options.kind === 'own' || options.chunking === true || options.ledger === true;
+  const { kind, chunking = false, ledger = false, delayMs = 0 } = options;
+  const own = kind === 'own' || chunking || ledger || delayMs > 0;
   return own || program === null ? startOwnSink(options) : startSmtpSink(program);
 }
 
@@ -52,7 +55,13 @@ async function startOwnSink(options: SinkOptions): Promise<Sink> {
   const path = join(import.meta.dirname, 'own-sink.ts');
   const child = fork(
     path,
-    [JSON.stringify({ extensions, ledger: options.ledger === true, delayMs: 0 })],
+    [
+      JSON.stringify({
+        extensions,
+        ledger: options.ledger === true,
+        delayMs: options.delayMs ?? 0,
+      }),
+    ],
     { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
   );
   const answer = <T>(): Promise<T> =>
