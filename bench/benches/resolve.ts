@@ -17,6 +17,7 @@ import type { Bench, Prepared, Sample } from '../harness/bench.ts';
 import type { Settings } from '../harness/settings.ts';
 import { measureHere } from '../harness/usage.ts';
 
+const DOMAINS = 100_000;
 /** As many destinations are in work at one time, by default. */
 const AT_ONE_TIME = 500;
 const HOT_EVERY_MS = 5;
@@ -29,7 +30,7 @@ export const resolve: Bench = {
   measures: 'distinct domains resolved (MX, A, AAAA), none in the cache, 1 % never answered',
   headline: perSecond('domains'),
   variants: (settings) => [settings],
-  describe: () => ({}),
+  describe: ({ n }) => ({ domains: n ?? DOMAINS }),
   prepare,
   bars: ({ contenders }) => [
     {
@@ -48,7 +49,7 @@ export const resolve: Bench = {
 };
 
 async function prepare(settings: Settings): Promise<Prepared> {
-  const n = settings.n ?? 20_000;
+  const n = settings.n ?? DOMAINS;
   const child = fork(join(import.meta.dirname, '../harness/own-dns.ts'));
   const { port } = await answerOf<{ port: number }>(child);
   return {
