@@ -6,11 +6,12 @@
  *
  * Promises: pure and total: every text gets a verdict, `unknown` when nothing fits.
  *           `permanent` is never true for a 4xx, nor for what a later attempt heals (RECOVERABLE),
- *           unless a rule says so of a 5xx.
+ *           unless a rule says so of a 5xx. What is said before RCPT is never a recipient's fault.
  * Never:    decides about suppression (policy.ts does, from `fault` of the class).
  * See:      rules/ (the data), rules/enhanced.ts, docs/bounces.md.
  */
 import { invariant } from '../kernel/errors.ts';
+import { BOUNCE_CLASSES } from './classes.ts';
 import type { BounceClass, ReplyText, Verdict } from './classes.ts';
 import { codesIn, replyText, type Codes } from './reply-text.ts';
 import { compileRules, type Matcher } from './rules/compile.ts';
@@ -64,8 +65,30 @@ function verdictOf(matcher: Matcher, reply: ReplyText): Verdict {
   const text = replyText(reply.text);
   const codes = codesOf(reply, text);
   const rule = matcher.match(withCodes(codes, text));
-  if (rule !== null) return byRule(rule, codes, reply.stage);
-  return byEnhanced(codes) ?? byThreeDigits(codes);
+  const verdict =
+    rule !== null ? byRule(rule, codes, reply.stage) : (byEnhanced(codes) ?? byThreeDigits(codes));
+  return clearRecipient(verdict, reply.stage);
+}
+
+/** `bad_domain` is what a greeting may say (RFC 7504); at MAIL it is the sender's domain. */
+const BEFORE_MAIL: ReadonlySet<string> = new Set([
+  'connect',
+  'greeting',
+  'ehlo',
+  'starttls',
+  'auth',
+]);
+
+/**
+ * Before RCPT nobody has been named: `550 5.1.1 User unknown` in reply to MAIL means our envelope
+ * sender, and must not be held against everybody the message was for.
+ */
+function clearRecipient(verdict: Verdict, stage: string | null): Verdict {
+  const isEarly = stage === 'mail' || (stage !== null && BEFORE_MAIL.has(stage));
+  if (!isEarly || BOUNCE_CLASSES[verdict.class].fault !== 'recipient') return verdict;
+  if (verdict.class === 'bad_domain' && stage !== 'mail') return verdict;
+  const name = verdict.class === 'full' ? 'system' : 'policy';
+  return { ...verdict, class: name, rule: `${verdict.rule}/before-rcpt` };
 }
 
 function byRule(rule: Rule, codes: Codes, stage: string | null): Verdict {

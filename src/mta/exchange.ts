@@ -10,7 +10,8 @@
  *           lone dot (RFC 2920 3.1), but never when the receiver holds a recipient we gave up: then
  *           the connection is dropped, so that nobody gets an empty message.
  *           Recipients over the receiver's limit (452 4.5.3, RFC 9422 RCPTMAX) come back for the
- *           next transaction, as long as each one gets somebody accepted.
+ *           next transaction, as long as each one gets somebody accepted. So does each by himself
+ *           whose copy for many was refused for what one of them is (5.1.x, 5.2.x after DATA).
  * See:      session-state.ts (Envelope), session.ts (what an ended session does to them).
  */
 import { bdatCommand, fitsXverp, isSafe, mailCommand, needsUtf8, rcptCommand } from './command.ts';
@@ -83,7 +84,8 @@ function refuseUnsendable(state: SessionState, envelope: Envelope): void {
   const refuse = (failure: LocalFailure): void =>
     decideAll(state, envelope, 'open', { stage: 'mail', reply: null, failure });
 
-  if (!isSafe(envelopeSender)) refuse('bad_address');
+  // Ours, not his: `bad_address` would be held against the recipient.
+  if (!isSafe(envelopeSender)) refuse('render_failed');
   if (envelope.stuffed === null && !capabilities.chunking) refuse('render_failed');
   if (limit > 0 && message.length > limit) refuse('too_large');
   if (!capabilities.eightBitMime && !isAscii(message)) refuse('eight_bit_unsupported');
@@ -295,7 +297,7 @@ function saysTooMany(reply: Reply): boolean {
 
 function onData(state: SessionState, envelope: Envelope, reply: Reply): SessionEnd | null {
   if (reply.code !== 354) {
-    decideAll(state, envelope, 'accepted', { stage: 'data', reply, failure: null });
+    decideOrSplit(state, envelope, { stage: 'data', reply, failure: null });
     state.needsReset ||= envelope.mailAccepted;
     finish(state, envelope, null);
     return null;
@@ -321,11 +323,31 @@ function onDot(state: SessionState, envelope: Envelope, slot: Slot | null, reply
     failure: null,
     ...(reply.code < 300 ? { result: 'accepted' } : {}),
   };
-  if (slot === null) decideAll(state, envelope, 'accepted', decision);
+  if (slot === null) decideOrSplit(state, envelope, decision);
   else decide(state, envelope, slot, decision);
   if (envelope.outstanding > 0) return;
   state.completed += 1;
   finish(state, envelope, state.nowMs - envelope.dotAtMs);
+}
+
+/**
+ * One answer for all. That a mailbox does not exist, or is disabled or full, can be true of one of
+ * them only, and nobody knows of whom: each goes again by himself, and gets an answer of his own.
+ */
+function decideOrSplit(state: SessionState, envelope: Envelope, decision: Decision): void {
+  const taken = envelope.slots.filter((slot) => slot.state === 'accepted');
+  if (taken.length > 1 && isAboutSomebody(decision.reply)) {
+    for (const slot of taken) giveBack(state, envelope, [slot], envelope.work.attempts);
+    return;
+  }
+  const shared = taken.length > 1 ? { shared: true as const } : {};
+  decideAll(state, envelope, 'accepted', { ...decision, ...shared });
+}
+
+/** RFC 3463 3.2 and 3.3: the recipient's address (5.1.7 and 5.1.8 are the sender's), his mailbox. */
+function isAboutSomebody(reply: Reply | null): boolean {
+  if (reply === null || reply.code < 500) return false;
+  return /^5\.(?:1\.(?:[0-6]|10)|2\.\d+)$/.test(reply.enhanced ?? '');
 }
 
 /** The write-ahead mark of a work was made, or failed. */

@@ -80,6 +80,8 @@ export interface RecipientOutcome extends SessionFacts {
   reply: Reply | null;
   /** Set when the decision is our own observation. */
   failure: LocalFailure | null;
+  /** The reply was for several recipients at one time: what it says of one may be true of another. */
+  shared?: true;
   /** What was wrong with TLS, where that decided. */
   tlsProblem?: TlsProblem;
   startedAt: Date;

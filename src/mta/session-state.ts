@@ -246,6 +246,7 @@ export interface Decision {
   failure: LocalFailure | null;
   tlsProblem?: TlsProblem;
   result?: Result;
+  shared?: true;
 }
 
 /** Gives one recipient its outcome. The first decision stands; later ones change nothing. */
@@ -269,6 +270,7 @@ export function decide(
       reply,
       failure,
       ...(decision.tlsProblem === undefined ? {} : { tlsProblem: decision.tlsProblem }),
+      ...(decision.shared === undefined ? {} : { shared: decision.shared }),
       startedAt: new Date(envelope.startedAtMs),
       durationMs: Math.max(0, state.nowMs - envelope.startedAtMs),
     },

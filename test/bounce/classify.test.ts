@@ -98,6 +98,24 @@ describe('classify', () => {
     expect(classify(reply('550 5.2.1 User unknown')).rule).toBe('any.user-unknown/mailbox-exists');
   });
 
+  it('holds nothing against the recipient that was said before he was named', () => {
+    const texts = ['550 5.1.1 User unknown', '550 No such user here', '550 5.1.1 zzz', '551 zzz'];
+    texts.push('550 5.2.1 account disabled', '552 5.2.2 mailbox is full', '450 4.1.1 User unknown');
+    for (const text of texts) {
+      for (const stage of ['connect', 'greeting', 'ehlo', 'starttls', 'auth', 'mail']) {
+        const verdict = classify(reply(text, { stage }));
+        expect(BOUNCE_CLASSES[verdict.class].fault, `${stage}: ${text}`).not.toBe('recipient');
+        expect(verdict.rule).toMatch(/before-rcpt$/);
+      }
+      expect(BOUNCE_CLASSES[classify(reply(text, { stage: 'rcpt' })).class].fault).toBe(
+        'recipient',
+      );
+    }
+    // RFC 7504: a host that takes no mail at all says so in its greeting.
+    expect(classify(reply('521 no mail here', { stage: 'greeting' })).class).toBe('bad_domain');
+    expect(classify(reply('521 no mail here', { stage: 'mail' })).class).toBe('policy');
+  });
+
   it('is final only when it is: a 4xx is not, a full mailbox is not', () => {
     expect(classify(reply('450 4.1.1 User unknown')).permanent).toBe(false);
     expect(classify(reply('450 4.1.2 <a@b.example>: Host or domain name not found'))).toMatchObject(

@@ -118,6 +118,22 @@ describe('delivery', () => {
     expect(commands).toHaveLength(50 + 20 + 10 + 20 + 5);
   });
 
+  test('one of a copy is unknown after DATA: the others get theirs', async () => {
+    let named: string[] = [];
+    const script: Script = ({ verb, line }) => {
+      if (verb === 'MAIL') named = [];
+      if (verb === 'RCPT') named.push(line);
+      const unknown = verb === 'DOT' && named.some((one) => one.includes('<r3@'));
+      return unknown ? '550 5.1.1 no such user' : undefined;
+    };
+    const to = await host({ script });
+    const order = makeOrder(1, { recipients: [5], maxLanes: 1 });
+    await run(mtaTo(to), order);
+    expect(tally(order)).toBe('accepted: 4, rejected@dot(550): 1');
+    const got = to.ledger.flatMap(({ recipients }) => recipients).sort();
+    expect(got).toEqual(['r1@x.test', 'r2@x.test', 'r4@x.test', 'r5@x.test']);
+  });
+
   test('a 3 MB message arrives whole', async () => {
     const message = Buffer.from(`Subject: big\r\n\r\n${`.${'y'.repeat(75)}\r\n`.repeat(40_000)}`);
     for (const extensions of [ALL_EXTENSIONS, [...ALL_EXTENSIONS, 'CHUNKING']]) {

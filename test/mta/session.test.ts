@@ -288,7 +288,7 @@ describe('one transaction', () => {
     driver.send(makeWork(1n, ['a@x.test>\r\nRCPT TO:<evil@x.test', 'b@x.test']));
     expect(driver.summary()).toBe('1:rejected@rcpt(bad_address) 2:accepted@dot(250)');
     driver.send(makeWork(3n, ['c@x.test'], { sender: 'a@x.test>\r\nRSET' }));
-    expect(driver.summary()).toMatch(/3:rejected@mail\(bad_address\)$/);
+    expect(driver.summary()).toMatch(/3:rejected@mail\(render_failed\)$/);
     expect(driver.writes.join('')).not.toMatch(/evil|RSET/);
   });
 
@@ -333,6 +333,44 @@ describe('too many recipients', () => {
     const driver = new Driver({ extensions }).connect().send(three(), maxRecipients);
     expect(driver.receiver.ledger[0]?.recipients).toEqual(['a@x.test', 'b@x.test']);
     expect(driver.returned()).toBe('3/0');
+  });
+});
+
+describe('one answer for many after RCPT took them all', () => {
+  test.each([
+    ['DATA', '550 5.1.1 User unknown'],
+    ['DOT', '550 5.1.1 User unknown'],
+    ['DOT', '552 5.2.2 Mailbox full'],
+  ])('what is true of one only, %s %s: each goes again by himself', (verb, reply) => {
+    const script: Script = (asked) => (asked.verb === verb ? reply : undefined);
+    const driver = new Driver({ script }).connect().send(three());
+    expect(driver.summary()).toBe('');
+    expect(driver.returned()).toBe('1/0 2/0 3/0');
+    expect(driver.actions.filter(({ type }) => type === 'returned')).toHaveLength(3);
+    driver.send(makeWork(9n, ['a@x.test']));
+    expect(driver.outcomes().map(({ result, shared }) => [result, shared])).toEqual([
+      ['rejected', undefined],
+    ]);
+  });
+
+  test.each(['554 5.7.1 spam', '550 Account disabled', '550 5.1.8 bad sender', '450 4.2.1 later'])(
+    'what may be true of all, %s: decides for all, and says that it did',
+    (reply) => {
+      const script: Script = ({ verb }) => (verb === 'DOT' ? reply : undefined);
+      const driver = new Driver({ script }).connect().send(three());
+      expect(driver.returned()).toBe('');
+      expect(driver.outcomes().map(({ shared }) => shared)).toEqual([true, true, true]);
+    },
+  );
+
+  test('LMTP answers one by one', () => {
+    const script: Script = ({ verb }) => (verb === 'DOT' ? '550 5.1.1 User unknown' : undefined);
+    const driver = new Driver({ script, protocol: 'lmtp' }).connect().send(three());
+    expect(driver.outcomes().map(({ shared }) => shared)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
   });
 });
 

@@ -55,6 +55,22 @@ test("a 5xx that is a rate limit is deferred: the provider's first digit is not 
   expect(decision.nextAttemptAt).toEqual(new Date('2026-01-01T00:01:00Z'));
 });
 
+test('what was said before RCPT, or to a copy for many, is held against nobody', () => {
+  const unknown = refused(550, '5.1.1', 'User unknown');
+  const early = (['greeting', 'ehlo', 'mail'] as const).map((stage) => ({ ...unknown, stage }));
+  const disabled = refused(550, null, 'Account disabled');
+  const shared = { ...disabled, stage: 'dot', shared: true } as const;
+  for (const outcome of [...early, shared]) {
+    expect(decide(outcome, CONTEXT)).toMatchObject({
+      state: 'bounced',
+      class: 'policy',
+      suppression: null,
+      soft: null,
+    });
+  }
+  expect(decide({ ...disabled, stage: 'dot' }, CONTEXT).suppression).not.toBeNull();
+});
+
 test('a temporary failure waits longer each time, and expires instead of passing the ttl', () => {
   const full = refused(452, '4.2.2', 'Mailbox full');
   expect(decide(full, { ...CONTEXT, attempts: 1 }).nextAttemptAt).toEqual(

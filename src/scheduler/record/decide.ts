@@ -7,12 +7,14 @@
  * Promises: a 5xx whose class is a rate or reputation limit is a deferral; a 4xx stays one. Nothing
  *           is tried at or past the campaign's end. An attempt that we broke off ourselves is no
  *           attempt. Suppression is asked of bounce/policy only when the delivery bounced, and a soft
- *           bounce is counted only when it is over: bounced or expired.
+ *           bounce is counted only when it is over: bounced or expired. A reply to a copy for many
+ *           is held against none of them.
  */
 import { classify as classifyBuiltin } from '../../bounce/classify.ts';
 import type { Classifier } from '../../bounce/classify.ts';
 import { softKindOf, suppressionFor } from '../../bounce/policy.ts';
 import type { SoftKind } from '../../bounce/policy.ts';
+import { BOUNCE_CLASSES } from '../../bounce/classes.ts';
 import type { BounceClass, Verdict } from '../../bounce/classes.ts';
 import type { Random } from '../../kernel/clock.ts';
 import { assertNever } from '../../kernel/errors.ts';
@@ -124,7 +126,15 @@ function verdictOf(outcome: SiteFailure, classify: Classifier = classifyBuiltin)
   const { reply, failure, stage } = outcome;
   // Our own observation stands above the words of a reply that came with it.
   if (failure !== null || reply === null) return localVerdict(failure ?? 'connection_lost');
-  return classify({ ...reply, stage });
+  const verdict = classify({ ...reply, stage });
+  return outcome.shared === true ? clearOfOthers(verdict) : verdict;
+}
+
+/** One reply for a copy to many: `Account disabled` is true of one of them, nobody knows of whom. */
+function clearOfOthers(verdict: Verdict): Verdict {
+  const isHis = BOUNCE_CLASSES[verdict.class].fault === 'recipient';
+  if (!isHis || verdict.class === 'bad_domain') return verdict;
+  return { ...verdict, class: 'policy', rule: `${verdict.rule}/shared` };
 }
 
 const LOCAL_CLASSES: Record<LocalFailure, BounceClass> = {
