@@ -6,7 +6,7 @@
  *           the domain in lower-case ASCII (IDNA, RFC 5891). `key` is what duplicates and
  *           suppressions are compared by: local part in lower case too.
  * Never:    lets CR, LF, NUL or any other control character through; folds dots or +tags (they are
- *           other mailboxes at most providers).
+ *           other mailboxes at most providers); takes `a@x.example/y` for an address at x.example.
  * Fails:    with a reason as a value.
  */
 import { domainToASCII } from 'node:url';
@@ -29,6 +29,8 @@ const ATEXT = /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\u{80}-\u{10ffff}]+$/u;
 const QUOTED = /^"(?:[^"\\\p{Cc}]|\\[^\p{Cc}])*"$/u;
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 
+/** To `domainToASCII`, which reads the host of a URL, these end the name or stand for another one. */
+const NOT_IN_NAME = /[/?#%\\:@]/;
 const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/u;
 
 function refuse(reason: string): AddressResult {
@@ -37,7 +39,8 @@ function refuse(reason: string): AddressResult {
 
 /** Lower-case ASCII form of a domain name, or null when it is none. */
 export function asciiDomain(domain: string): string | null {
-  if (domain === '' || domain.length > 253 || FORBIDDEN.test(domain)) return null;
+  if (domain === '' || domain.length > 253) return null;
+  if (FORBIDDEN.test(domain) || NOT_IN_NAME.test(domain)) return null;
   const ascii = domainToASCII(domain.replace(/\.$/, '')).toLowerCase();
   const labels = ascii.split('.');
   if (ascii.length > 253 || labels.length < 2 || !labels.every((label) => LABEL.test(label))) {

@@ -21,6 +21,13 @@ test.each([
   ['a@example', 'has no valid domain after the @'],
   ['a@10.0.0.1', 'has no valid domain after the @'],
   ['a@exa_mple..com', 'has no valid domain after the @'],
+  ['a@example.com/evil.example', 'has no valid domain after the @'],
+  ['a@example.com?x=1', 'has no valid domain after the @'],
+  ['a@example.com#x', 'has no valid domain after the @'],
+  ['a@ex%61mple.com', 'has no valid domain after the @'],
+  ['a@example.com\\x', 'has no valid domain after the @'],
+  ['a@example.com:25', 'has no valid domain after the @'],
+  ['a@[192.0.2.1]', 'has no valid domain after the @'],
   [`${'a'.repeat(65)}@example.com`, 'has more than 64 octets before the @'],
   ['a@example.com\r\nRCPT TO:<b@example.com>', 'contains a control character'],
   ['a\u0000@example.com', 'contains a control character'],
@@ -42,4 +49,15 @@ test('no accepted address can break out of an SMTP command', () => {
 test('domains become lower-case ASCII', () => {
   expect(asciiDomain('EXAMPLE.com.')).toBe('example.com');
   expect(asciiDomain('한국.kr')).toBe('xn--3e0b707e.kr');
+});
+
+test('a domain that is taken is the one that was written', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme-ascii', maxLength: 30 }), (text) => {
+      const written = `${text}.example`.toLowerCase();
+      const domain = asciiDomain(written);
+      if (domain !== null) expect(domain).toBe(written);
+    }),
+    { numRuns: 5_000 },
+  );
 });
