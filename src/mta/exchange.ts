@@ -277,9 +277,11 @@ function onRcpt(state: SessionState, envelope: Envelope, slot: Slot, reply: Repl
     if (slot.state === 'open') slot.state = 'accepted';
   } else if (slot.state === 'open' && envelope.rcptAccepted > 0 && saysTooMany(reply)) {
     slot.state = 'left_over';
-    if (state.maxRecipients === null || envelope.rcptAccepted < state.maxRecipients) {
-      state.maxRecipients = envelope.rcptAccepted;
-      act(state, { type: 'learned', maxRecipients: envelope.rcptAccepted });
+    // Those refused count too: many receivers count commands, and k may only be learned too large.
+    const taken = envelope.slots.filter((one) => one.state !== 'open' && one.state !== 'left_over');
+    if (state.maxRecipients === null || taken.length < state.maxRecipients) {
+      state.maxRecipients = taken.length;
+      act(state, { type: 'learned', maxRecipients: taken.length });
     }
   } else {
     decide(state, envelope, slot, { stage: 'rcpt', reply, failure: null });

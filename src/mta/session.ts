@@ -149,9 +149,11 @@ function onEvent(state: SessionState, event: SessionEvent): void {
 function onBytes(state: SessionState, bytes: Uint8Array): void {
   const { parser } = state;
   const events = parser.push(bytes);
+  // A reply that comes in one piece with the one before answers nothing that is only asked now.
+  const due = state.expected.length;
   for (const [index, event] of events.entries()) {
     if (isEnded(state)) return;
-    onReplyEvent(state, event);
+    onReplyEvent(state, event, index < due);
     // Whatever follows the go-ahead for TLS in clear was put there by somebody in the middle.
     const more = index < events.length - 1 || parser.isMidReply();
     if (state.phase === 'tls' && more) {
@@ -165,7 +167,7 @@ function isEnded(state: SessionState): boolean {
   return state.phase === 'ended';
 }
 
-function onReplyEvent(state: SessionState, event: ReplyEvent): void {
+function onReplyEvent(state: SessionState, event: ReplyEvent, isDue: boolean): void {
   if (state.phase === 'quitting') {
     end(state, null);
     return;
@@ -175,7 +177,7 @@ function onReplyEvent(state: SessionState, event: ReplyEvent): void {
     return;
   }
   const { reply, lines } = event;
-  const expectation = state.expected.shift();
+  const expectation = isDue ? state.expected.shift() : undefined;
   if (expectation === undefined) {
     onUnexpected(state, reply);
     return;

@@ -55,6 +55,22 @@ describe('handshake', () => {
     expect(driver.has('ready')).toBe(false);
   });
 
+  test.each([
+    ['CONNECT', '220 mx.test\r\n250 mx.test', 'protocol_error', null],
+    ['CONNECT', '220 mx.test\r\n421 4.3.2 busy', null, 421],
+    ['EHLO', '500 what?\r\n250 mx.test', 'protocol_error', null],
+  ])(
+    'a reply to what was not asked yet, %s %j, is not taken for its answer',
+    (verb, reply, failure, code) => {
+      const script: Script = (asked) => (asked.verb === verb ? reply : undefined);
+      const driver = new Driver({ script }).connect();
+      expect(driver.has('ready')).toBe(false);
+      const [end] = driver.actions.flatMap((action) => (action.type === 'end' ? [action.end] : []));
+      expect(end?.failure ?? null).toBe(failure);
+      expect(end?.reply?.code ?? null).toBe(code);
+    },
+  );
+
   test('silence is a timeout of its stage', () => {
     const driver = new Driver({ script: on('CONNECT', null) }).connect();
     expect(driver.session.deadlineMs()).toBe(driver.nowMs + DEFAULT_TIMEOUTS.greetingMs);
@@ -314,6 +330,17 @@ describe('too many recipients', () => {
       expect(driver.actions).toContainEqual({ type: 'learned', maxRecipients: 2 });
     },
   );
+
+  test('a receiver that counts those it refused as well: they belong to k', () => {
+    const script: Script = ({ verb, recipient }) => {
+      if (verb !== 'RCPT' || recipient === 2) return undefined;
+      return recipient === 1 ? '550 5.1.1 unknown' : '452 4.5.3 too many';
+    };
+    const driver = new Driver({ script }).connect().send(three());
+    expect(driver.summary()).toBe('1:rejected@rcpt(550) 2:accepted@dot(250)');
+    expect(driver.returned()).toBe('3/0');
+    expect(driver.actions).toContainEqual({ type: 'learned', maxRecipients: 2 });
+  });
 
   test('for the first recipient it is an ordinary deferral', () => {
     const driver = new Driver({ script: limit(0, '452 4.5.3 too many') }).connect().send(three());
