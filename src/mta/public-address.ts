@@ -16,5 +16,15 @@ export function isPublic(address: string): boolean {
   if (range === 'ipv4Mapped' || range === 'rfc6052') {
     return isPublic(parsed.toByteArray().slice(-4).join('.'));
   }
+  // ::a.b.c.d (RFC 4291 2.5.5.1) was never given to anybody, and could come to mean 127.0.0.1.
+  if (
+    parsed.kind() === 'ipv6' &&
+    parsed
+      .toByteArray()
+      .slice(0, 12)
+      .every((byte) => byte === 0)
+  ) {
+    return false;
+  }
   return range === 'unicast';
 }
