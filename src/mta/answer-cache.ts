@@ -12,6 +12,8 @@ export interface Loaded<T> {
   ttlMs: number;
   /** Not an answer, only the lack of one: never replaces an answer. */
   isFailure: boolean;
+  /** Instead of the cache's. 0: no longer than it holds. */
+  staleMs?: number;
 }
 
 export interface AnswerCache<T> {
@@ -84,7 +86,7 @@ function remember<T>(cache: Cache<T>, key: string, loaded: Loaded<T>): T {
     value: loaded.value,
     isFailure: loaded.isFailure,
     freshUntilMs,
-    staleUntilMs: freshUntilMs + cache.staleMs,
+    staleUntilMs: freshUntilMs + (loaded.staleMs ?? cache.staleMs),
   });
   if (cache.entries.size > cache.maxEntries) {
     const [oldest] = cache.entries.keys();

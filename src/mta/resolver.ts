@@ -3,7 +3,8 @@
  *
  * Promises: MX by preference, random among equals, anew for each call; the domain itself when it has
  *           no MX (RFC 5321 5.1). Answers live as long as their TTL, 60 seconds to one hour; "no" 60
- *           seconds to 5 minutes. What strangers write into the DNS does not make us speak to our own
+ *           seconds to 5 minutes, and no longer: it is final for a recipient, so he is never refused
+ *           for an old one. What strangers write into the DNS does not make us speak to our own
  *           network: addresses that are not public are passed over, unless `allowPrivate`.
  * Fails:    as a value. No such name, or neither MX nor address: `no_such_domain`, permanent. A null
  *           MX (RFC 7505): `null_mx`, permanent. Only ourselves left: `loops_to_self`. Only private
@@ -146,7 +147,8 @@ function failed<T>(
   failure: LocalFailure,
   ttlMs: number,
 ): Loaded<T | { ok: false; failure: LocalFailure }> {
-  return { value: { ok: false, failure }, ttlMs, isFailure: failure === 'dns_temporary' };
+  const isFailure = failure === 'dns_temporary';
+  return { value: { ok: false, failure }, ttlMs, isFailure, staleMs: 0 };
 }
 
 async function implicitRoute(

@@ -197,7 +197,21 @@ describe('what is remembered', () => {
     const one = resolver();
     expect(await names('x.test', one)).toBe('no_such_domain');
     expect(await names('x.test', one)).toBe('no_such_domain');
-    expect(dns.asked).toHaveLength(1);
+    nowMs += 59_000;
+    expect(await names('x.test', one)).toBe('no_such_domain');
+    await names('y.test', one);
+    expect(dns.asked).toEqual(['udp MX x.test', 'udp MX y.test']);
+  });
+
+  test('an old "no" is asked for again before anybody is refused for it', async () => {
+    const one = resolver();
+    expect(await names('x.test', one)).toBe('no_such_domain');
+    expect(await names('null.test', one)).toBe('no_such_domain');
+    mx('x.test', [10, 'a.test']);
+    dns.zone.faults.set('MX null.test', 'SERVFAIL');
+    nowMs += 61_000;
+    expect(await names('x.test', one)).toBe('a.test');
+    expect(await names('null.test', one)).toBe('dns_temporary');
   });
 
   test('a stale answer is given at once, even when the DNS is gone by now', async () => {
