@@ -11,6 +11,7 @@
 import { AppError } from '../kernel/errors.ts';
 import { BEHAVIOURS } from './behaviour.ts';
 import type { Mix } from './behaviour.ts';
+import type { Incident } from './incident.ts';
 
 /** In whose manner the hosts word their replies. */
 export const FAMILIES = [
@@ -76,6 +77,8 @@ export interface DomainProfile {
   readBytesPerSecond: number | null;
   /** broken: says 220 to STARTTLS, then garbage instead of a handshake. */
   tls: 'works' | 'broken';
+  /** What its hosts do wrong on the way, whoever the mail is for. */
+  incidents: readonly Incident[];
 }
 
 export const COMMON_EXTENSIONS: readonly Extension[] = [
@@ -107,6 +110,7 @@ export function profile(
     greetingDelayMs: 0,
     readBytesPerSecond: null,
     tls: 'works',
+    incidents: [],
     ...more,
   };
 }
@@ -118,6 +122,9 @@ function mistakeOf(item: DomainProfile, byName: ReadonlyMap<string, DomainProfil
   const { routing } = item;
   if (!NAME.test(item.domain)) return 'is no domain name';
   if (item.weight < 0) return 'has a negative weight';
+  if (item.incidents.some(({ percent }) => percent < 0 || percent > 100)) {
+    return 'has an incident of less than 0 or more than 100 percent';
+  }
   if (total > 100) return `has a mix of ${total} percent`;
   if (routing.kind === 'mx' && (routing.hosts < 1 || routing.hosts > 64)) {
     return 'needs 1 to 64 hosts';

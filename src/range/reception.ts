@@ -11,6 +11,8 @@
  */
 import { assertNever } from '../kernel/errors.ts';
 import type { Behaviour } from './behaviour.ts';
+import { strike } from './incident.ts';
+import type { IncidentStage, Trouble } from './incident.ts';
 import type { DomainProfile } from './profile.ts';
 import { chance, hash32, tokenOf } from './random.ts';
 import { closesConnection, reply } from './replies.ts';
@@ -62,6 +64,8 @@ export class Reception {
   readonly #strikes = new Map<string, number>();
   /** Domain -> connections so far. */
   readonly #connections = new Map<string, number>();
+  /** Domain and stage -> how often it was reached. */
+  readonly #reached = new Map<string, number>();
 
   constructor(options: ReceptionOptions) {
     this.#world = options.world;
@@ -76,6 +80,15 @@ export class Reception {
     this.#connections.set(profile.domain, number);
     if (number > profile.busy.connections) return false;
     return chance(this.#world.seed, `${profile.domain} ${number}`) * 100 < profile.busy.percent;
+  }
+
+  /** What goes wrong this time at a stage of the conversation; null: nothing. */
+  troubleAt(profile: DomainProfile, at: IncidentStage): Trouble | null {
+    const { domain, incidents } = profile;
+    if (incidents.length === 0) return null;
+    const count = (this.#reached.get(`${domain} ${at}`) ?? 0) + 1;
+    this.#reached.set(`${domain} ${at}`, count);
+    return strike(incidents, at, { seed: this.#world.seed, domain, count });
   }
 
   /** At RCPT. `profile` is the recipient's domain, served by the host that asks. */

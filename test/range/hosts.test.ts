@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
+import { strike } from '../../src/range/incident.ts';
 import { canListen } from '../../src/range/listeners.ts';
 import { COMMON_EXTENSIONS, profile } from '../../src/range/profile.ts';
 import type { DomainProfile } from '../../src/range/profile.ts';
@@ -286,6 +287,61 @@ test('421 at connect, only among the first connections', async () => {
     /^250/,
   );
   expect(world.ledger.counts).toMatchObject({ connections: 3, refusedConnections: 2 });
+});
+
+test.each([
+  ['connect', { kind: 'reply', text: '554 5.7.1 not you' }, /^554 /],
+  ['ehlo', { kind: 'reply', text: '421-4.3.2 not now\r\n421 4.3.2 really' }, /^421-.*\n421 /],
+  ['mail', { kind: 'busy' }, /^421 4\.3\.2 /],
+  ['mail', { kind: 'close' }, null],
+  ['rcpt', { kind: 'reply', text: '451 4.3.0 later' }, /^451 /],
+  ['data', { kind: 'close' }, null],
+  ['dot', { kind: 'reply', text: '554 5.6.0 no' }, /^554 /],
+  ['dot', { kind: 'close' }, null],
+  ['dot', { kind: 'delay', delayMs: 5 }, /^250 /],
+  ['quit', { kind: 'close' }, null],
+] as const)('an incident at %s: %j', async (at, trouble, expected) => {
+  const incidents = [{ at, percent: 100, trouble }];
+  const world = await start([profile('a.example', 1, { incidents })]);
+  const client = await RawClient.to(addressOf(world, 'a.example'), world.smtpPort);
+  clients.push(client);
+  const replies: [string, string | null][] = [['connect', await client.reply()]];
+  for (const [stage, line] of [
+    ['ehlo', 'EHLO client.example'],
+    ['mail', `MAIL FROM:<${SENDER}>`],
+    ['rcpt', 'RCPT TO:<x@a.example>'],
+    ['data', 'DATA'],
+    ['dot', 'Subject: x\r\n\r\nx\r\n.'],
+    ['quit', 'QUIT'],
+  ] as const) {
+    if (replies.some(([name]) => name === at)) break;
+    replies.push([stage, await client.say(line)]);
+  }
+  const [stage, reply] = replies.at(-1) ?? [];
+  expect(stage).toBe(at);
+  if (expected === null) expect(reply).toBeNull();
+  else expect(reply).toMatch(expected);
+  const taken = trouble.kind === 'delay' || at === 'quit' ? 1 : 0;
+  expect(world.ledger.counts.messages).toBe(taken);
+  expect([...world.ledger.faults()]).toEqual([]);
+});
+
+test('incidents strike by their odds, the same in every run of a seed', () => {
+  const incidents = [
+    { at: 'mail', percent: 20, trouble: { kind: 'close' } },
+    { at: 'mail', percent: 50, trouble: { kind: 'busy' } },
+  ] as const;
+  const run = (seed: number): string[] =>
+    Array.from({ length: 2_000 }, (_, count) => {
+      return strike(incidents, 'mail', { seed, domain: 'a.example', count })?.kind ?? 'none';
+    });
+  const kinds = run(1);
+  expect(run(1)).toEqual(kinds);
+  expect(run(2)).not.toEqual(kinds);
+  const share = (kind: string): number => kinds.filter((one) => one === kind).length / 20;
+  expect(share('close')).toBeCloseTo(20, -1);
+  expect(share('busy')).toBeCloseTo(40, -1);
+  expect(strike(incidents, 'rcpt', { seed: 1, domain: 'a.example', count: 1 })).toBeNull();
 });
 
 test('a slow greeting, and a client that does not wait for it', async () => {

@@ -69,7 +69,7 @@ export class Dialogue {
   #secure = false;
   #transaction: Transaction | null = null;
   /** What the client has said of this transaction, whether it was accepted or not. */
-  #said = { mail: false, recipient: false, chunk: false };
+  #said = { mail: false, recipient: false, chunk: false, reset: false };
 
   constructor(host: SessionHost, services: DialogueServices, client: string) {
     this.#host = host;
@@ -90,7 +90,7 @@ export class Dialogue {
 
   reset(): void {
     this.#transaction = null;
-    this.#said = { mail: false, recipient: false, chunk: false };
+    this.#said = { mail: false, recipient: false, chunk: false, reset: false };
   }
 
   /** TLS begins: the client has to introduce itself again (RFC 3207). */
@@ -98,6 +98,15 @@ export class Dialogue {
     this.#secure = true;
     this.#hello = null;
     this.reset();
+  }
+
+  /** The command gets another answer than ours: it was said, and had no effect. */
+  overrule(command: Command, reply: string | null): void {
+    if (command.kind === 'mail') this.#said.mail = true;
+    if (command.kind === 'rset') this.#said.reset = true;
+    if (command.kind !== 'rcpt') return;
+    this.#said.recipient = true;
+    if (reply !== null) this.#refused(command.address, reply, false);
   }
 
   answer(command: Command): Answer {
@@ -159,7 +168,9 @@ export class Dialogue {
 
   #mail(command: Path): Answer {
     if (this.#hello === null) return mistake('503 5.5.1 Say EHLO or HELO first', 'sequence');
-    if (this.#transaction !== null) return mistake('503 5.5.1 Nested MAIL', 'sequence');
+    if (this.#transaction !== null) {
+      return mistake('503 5.5.1 Nested MAIL', this.#said.reset ? null : 'sequence');
+    }
     this.#said.mail = true;
     const { maxMessageBytes } = this.#services;
     const limits = { offered: this.offered, maxMessageBytes };

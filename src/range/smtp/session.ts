@@ -6,15 +6,17 @@
  *
  * Modes:    greeting -> command <-> content | chunk. `waiting` while a slow reply is due (nothing is
  *           worked off then); `closing` after a 421 or QUIT (what was pipelined is read, RCPTs count
- *           as tries); `deaf` after a drop (what comes is thrown away).
+ *           as tries); `deaf` after a drop or silence (what comes is thrown away).
  * Promises: replies come in the order of the commands, one write for all commands of one packet. A
  *           close is a FIN after the replies before it, never a reset: a sender that reads loses no
  *           reply that was given.
  * Never:    crashes on what a client sends; faults of the client are counted (`ledger.faults`).
  */
 import { assertNever } from '../../kernel/errors.ts';
+import type { IncidentStage, Trouble } from '../incident.ts';
 import type { FaultKind } from '../ledger.ts';
 import { parseCommand } from './command.ts';
+import type { Command } from './command.ts';
 import { Content } from './content.ts';
 import { Delivery } from './delivery.ts';
 import type { ReturnSink } from './delivery.ts';
@@ -43,6 +45,17 @@ export type SessionServices = DialogueServices & { returns: ReturnSink };
 type Mode = 'greeting' | 'command' | 'content' | 'chunk' | 'waiting' | 'closing' | 'deaf';
 
 const MAX_MISTAKES = 20;
+const GARBAGE = '\u0000\u00ff what?';
+const STAGES: Partial<Record<Command['kind'], IncidentStage>> = {
+  ehlo: 'ehlo',
+  helo: 'ehlo',
+  starttls: 'starttls',
+  mail: 'mail',
+  rcpt: 'rcpt',
+  data: 'data',
+  rset: 'rset',
+  quit: 'quit',
+};
 /** What a client may say before it is greeted. */
 const MAX_EARLY_BYTES = 65_536;
 
@@ -77,7 +90,13 @@ export class Session {
       this.#close(reception.busyGreeting(profile, { client: this.#wire.client, host: name }));
       return;
     }
-    const delayMs = profile?.greetingDelayMs ?? 0;
+    const trouble = this.#troubleAt('connect');
+    if (trouble !== null && trouble.kind !== 'delay') {
+      this.#mode = 'command';
+      this.#suffer(trouble);
+      return;
+    }
+    const delayMs = (profile?.greetingDelayMs ?? 0) + (trouble?.delayMs ?? 0);
     if (delayMs > 0) this.#wire.later(delayMs, () => this.#greet());
     else this.#greet();
   }
@@ -91,8 +110,9 @@ export class Session {
 
   /** The connection was idle for too long. */
   timeOut(): void {
-    if (this.#mode === 'closing' || this.#mode === 'deaf') return;
-    this.#close(`421 4.4.2 ${this.#host.name} idle for too long, closing connection`);
+    if (this.#mode === 'closing') return;
+    if (this.#mode === 'deaf') this.#wire.hangUp();
+    else this.#close(`421 4.4.2 ${this.#host.name} idle for too long, closing connection`);
   }
 
   #greet(): void {
@@ -140,8 +160,47 @@ export class Session {
     if (this.#input.available > 0 && !this.#dialogue.offered.has('PIPELINING')) {
       this.#fault('pipelined_unasked', line.text);
     }
-    this.#perform(this.#dialogue.answer(parseCommand(line.text)), line.text);
+    const command = parseCommand(line.text);
+    const stage = STAGES[command.kind];
+    const trouble = stage === undefined ? null : this.#troubleAt(stage);
+    if (trouble === null) this.#perform(this.#dialogue.answer(command), line.text);
+    else if (trouble.kind === 'delay') {
+      this.#resumeAfter(trouble.delayMs, () => {
+        this.#perform(this.#dialogue.answer(command), line.text);
+      });
+    } else {
+      this.#dialogue.overrule(command, trouble.kind === 'reply' ? trouble.text : null);
+      this.#suffer(trouble);
+    }
     return true;
+  }
+
+  #troubleAt(stage: IncidentStage): Trouble | null {
+    const { profile } = this.#host;
+    return profile === null ? null : this.#services.reception.troubleAt(profile, stage);
+  }
+
+  #suffer(trouble: Exclude<Trouble, { kind: 'delay' }>): void {
+    switch (trouble.kind) {
+      case 'reply':
+        this.#wire.send(trouble.text);
+        break;
+      case 'busy':
+        this.#close(`421 4.3.2 ${this.#host.name} cannot go on, closing connection`);
+        break;
+      case 'close':
+        this.#deafen();
+        break;
+      case 'garbage':
+        this.#wire.send(GARBAGE);
+        this.#fallSilent();
+        break;
+      case 'silence':
+        this.#fallSilent();
+        break;
+      default:
+        assertNever(trouble);
+    }
   }
 
   #perform(answer: Answer, line: string): void {
@@ -218,12 +277,19 @@ export class Session {
   #finish(): void {
     const { transaction } = this.#dialogue;
     if (transaction === null) return;
+    const trouble = this.#troubleAt('dot');
+    if (trouble !== null && trouble.kind !== 'delay') {
+      this.#dialogue.reset();
+      this.#content = new Content(this.#services.maxMessageBytes);
+      this.#suffer(trouble);
+      return;
+    }
     const { reply, delayMs, fault } = this.#delivery.finish(transaction, this.#content);
     this.#dialogue.reset();
     this.#content = new Content(this.#services.maxMessageBytes);
     if (fault !== null) this.#fault(fault, `from ${transaction.sender}`);
     if (reply === null) this.#deafen();
-    else this.#sendAfter(delayMs, reply);
+    else this.#sendAfter(delayMs + (trouble?.delayMs ?? 0), reply);
   }
 
   /** Closes without a word, before the message was there. */
@@ -246,10 +312,14 @@ export class Session {
       this.#wire.send(reply);
       return;
     }
+    this.#resumeAfter(delayMs, () => this.#wire.send(reply));
+  }
+
+  #resumeAfter(delayMs: number, then: () => void): void {
     this.#mode = 'waiting';
     this.#wire.after(delayMs, () => {
       this.#mode = 'command';
-      this.#wire.send(reply);
+      then();
       this.#run();
     });
   }
@@ -272,8 +342,12 @@ export class Session {
   }
 
   #deafen(): void {
+    this.#fallSilent();
+    this.#wire.hangUp();
+  }
+
+  #fallSilent(): void {
     this.#mode = 'deaf';
     this.#input.clear();
-    this.#wire.hangUp();
   }
 }
