@@ -512,6 +512,10 @@ describe('TLS', () => {
     await run(engine, makeOrder(1));
     expect(attempts()).toBe(1);
     await expect.poll(() => engine.openConnections()).toBe(0);
+    shiftMs = 3 * 86_400_000 - 600_000;
+    await run(engine, makeOrder(1));
+    expect(attempts()).toBe(1);
+    await expect.poll(() => engine.openConnections()).toBe(0);
     shiftMs = 3 * 86_400_000 + 1;
     await run(engine, makeOrder(1));
     expect(attempts()).toBe(2);

@@ -223,6 +223,8 @@ describe('a source that fails', () => {
       routes: createRoutes(staticRules({ 'x.test': to.route, 'y.test': other.route })),
       pools: pools({ default: [bad, good] }),
       now: () => new Date(Date.now() + shiftMs),
+      // It is the rotation that leaves it out, not the memory of hosts that failed.
+      memory: { failureMs: 0 },
       ...ONE_BY_ONE,
     });
     const order = makeOrder(10, { maxLanes: 1 });
