@@ -2,11 +2,11 @@
  * mta/dial — finds a host of a destination that takes our connection.
  *
  * Promises: addresses in the order of places.ts, at most five connections tried, from the source whose
- *           turn it is. When all of them failed, up to two other sources of the pool try two each; a
- *           source that failed where another one then worked drops out of this site for a while
- *           (rotation.ts). We never connect to our own listeners, nor, by MX, speak to a host that
- *           has greeted us with our own name; hosts behind it are not tried, they would bring the
- *           mail back (RFC 5321 5.1).
+ *           turn it is; names that the DNS does not tell are given half a minute. When all of them
+ *           failed, up to two other sources of the pool try two each; a source that failed where
+ *           another one then worked drops out of this site for a while (rotation.ts). We never
+ *           connect to our own listeners, nor, by MX, speak to a host that has greeted us with our
+ *           own name; hosts behind it are not tried, they would bring the mail back (RFC 5321 5.1).
  * Fails:    with one SiteFailure that says most: a receiver's reply before silence, the best host
  *           before its backups; `rejected` only when no host left hope. A pool without a usable
  *           source: `source_failed`, temporary. Nothing is ever sent from an address outside it.
@@ -46,6 +46,8 @@ const MAX_SOURCES = 3;
 /** Connections from the first source, and from each of the others. */
 const MAX_TRIED = 5;
 const MAX_TRIED_AGAIN = 2;
+/** After this no further host is looked up, when none had an address. */
+const MAX_LOOKUP_MS = 30_000;
 
 /**
  * `isLive`: whether there is a connection to that address already. Then it works, and only takes no
@@ -112,10 +114,13 @@ async function dialFrom(
   const failures: Failure[] = [];
   const { memory, nowMs } = dialer;
   let tried = 0;
+  const startedAtMs = nowMs();
   for await (const step of findPlaces(dialer, destination)) {
     if ('end' in step) {
       if (step.refusal !== undefined) reportRefusal(dialer, step.place, step.refusal);
       failures.push(step);
+      // Sixteen hosts whose DNS is silent would hold a place of the pool for minutes.
+      if (tried === 0 && nowMs() - startedAtMs >= MAX_LOOKUP_MS) break;
       continue;
     }
     if (source !== null && !canReach(source, step.to)) continue;

@@ -415,6 +415,21 @@ describe('where mail goes', () => {
     expect(order.siteFailures).toMatchObject([{ result, stage, failure: why, reply: null }]);
   });
 
+  test('many hosts whose addresses nobody tells: half a minute of asking is enough', async () => {
+    const { dns, engine } = await world();
+    for (let i = 1; i <= 9; i += 1) {
+      dns.add('x.test', 'MX', { preference: i, exchange: `m${i}.test` });
+      for (const type of ['A', 'AAAA']) dns.zone.faults.set(`${type} m${i}.test`, 'SERVFAIL');
+    }
+    // As if each question had taken two seconds; three of each of the two of a host.
+    const now = (): Date => new Date(dns.asked.length * 2_000);
+    const order = makeOrder(5);
+    await run(engine({ now }), order);
+    expect(order.siteFailures).toMatchObject([{ result: 'deferred', failure: 'dns_temporary' }]);
+    const hosts = new Set(dns.asked.map((line) => line.split(' ')[2]));
+    expect([...hosts]).toEqual(['x.test', 'm1.test', 'm2.test', 'm3.test']);
+  });
+
   test('all hosts refuse: the reply is told', async () => {
     const to = await host({ script: on('CONNECT', '554 5.7.1 blocked') });
     const order = makeOrder(5);
