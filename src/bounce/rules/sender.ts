@@ -99,6 +99,16 @@ const AUTH: readonly RuleRow[] = [
     source: 'RFC 3463 3.2 (X.1.8)',
   },
   {
+    id: 'sender-denied',
+    class: 'policy',
+    permanent: true,
+    pattern:
+      /\bsender (?:was |is |has been )?(?:denied|rejected|refused)\b|\bno such sender|callout verification failed/,
+    evidence: '554 5.1.0 Sender denied',
+    counter: '550 5.1.0 Address rejected',
+    source: 'Exchange sender filtering; Exim sender verification (callout)',
+  },
+  {
     id: 'ip-mismatch',
     class: 'auth',
     permanent: true,
@@ -130,6 +140,16 @@ const AUTH: readonly RuleRow[] = [
 ];
 
 const RATE: readonly RuleRow[] = [
+  {
+    id: 'too-many-unknown',
+    class: 'rate_limited',
+    permanent: false,
+    pattern:
+      /(?:too many|maximum number of|(?:exceed|exceeded|exceeds) the (?:maximum )?number of) (?:invalid|unknown|bad|failed|non-?existent|wrong) (?:recipient|user|rcpt|address|mailbox)/,
+    evidence: '550 Too many invalid recipients',
+    counter: '550 5.1.1 Invalid recipient',
+    source: 'what hosts say of the next recipients after many unknown ones; it is not about these',
+  },
   {
     id: 'too-many',
     class: 'rate_limited',
