@@ -36,9 +36,9 @@ let lastMs = 0;
 async function build(n: number): Promise<Uint8Array> {
   const { headers, body } = maker(n, recipientOf(n, DOMAINS));
   if (signer === null) return Buffer.from(`${headers}\r\n${body}`, 'latin1');
-  const block = Buffer.from(headers, 'latin1');
   const rest = Buffer.from(`\r\n${body}`, 'latin1');
-  return Buffer.concat([await signer.signHeaders(block, hashBody(rest.subarray(2))), block, rest]);
+  const fields = await signer.signHeaders(headers, hashBody(rest.subarray(2)));
+  return Buffer.concat([Buffer.from(fields + headers, 'latin1'), rest]);
 }
 
 const order: DeliveryRequest = {

@@ -33,10 +33,12 @@ const DOMAINS = 50;
 async function make(n: number): Promise<Buffer> {
   const { headers, body } = maker(n, recipientOf(n, DOMAINS));
   if (signer === null) return Buffer.from(`${headers}\r\n${body}.\r\n`, 'latin1');
-  const block = Buffer.from(headers, 'latin1');
   const rest = Buffer.from(`\r\n${body}.\r\n`, 'latin1');
   const hash = hashBody(rest.subarray(2, -3));
-  return Buffer.concat([await signer.signHeaders(block, hash), block, rest]);
+  return Buffer.concat([
+    Buffer.from((await signer.signHeaders(headers, hash)) + headers, 'latin1'),
+    rest,
+  ]);
 }
 
 function envelope(n: number): string {

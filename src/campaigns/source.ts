@@ -16,7 +16,7 @@
 import { createPrivateKey } from 'node:crypto';
 import { invariant, messageOf } from '../kernel/errors.ts';
 import { formatId } from '../kernel/ids.ts';
-import { createSigner } from '../mta/dkim.ts';
+import { createSigner, hashBody } from '../mta/dkim.ts';
 import type { DkimKey, Signer } from '../mta/dkim.ts';
 import type {
   BatchRecipient,
@@ -28,7 +28,7 @@ import { bounceAddress, feedbackAddress, unsubscribeAddress } from '../verp/addr
 import { createKeyRing } from '../verp/keyring.ts';
 import type { KeyRing } from '../verp/keyring.ts';
 import { unsubscribeUrl } from '../verp/link.ts';
-import { signToken } from '../verp/token.ts';
+import { tokensOf } from '../verp/token.ts';
 import type { CampaignDeps } from './deps.ts';
 import { effectiveMode } from './mode.ts';
 import { selectAttachments } from './notices/store.ts';
@@ -160,12 +160,13 @@ async function renderFor(opened: Opened, recipient: BatchRecipient): Promise<Ren
   const { campaign, ring } = opened;
   const { deliveryId } = recipient;
   const id = formatId('dlv', deliveryId);
-  const unsubscribe = unsubscribeOf(campaign, signToken(ring, 'unsubscribe', deliveryId));
+  const token = tokensOf(ring, deliveryId);
+  const unsubscribe = unsubscribeOf(campaign, token('unsubscribe'));
   return finish(opened, {
     to: toField(recipient.name, recipient.address),
     messageId: id,
-    trace: signToken(ring, 'feedback', deliveryId),
-    bounce: signToken(ring, 'delivery', deliveryId),
+    trace: token('feedback'),
+    bounce: token('delivery'),
     envelopeId: id,
     unsubscribe: unsubscribeFields(unsubscribe.url, unsubscribe.mailto, true),
     variables: {
@@ -179,8 +180,9 @@ async function renderFor(opened: Opened, recipient: BatchRecipient): Promise<Ren
 
 async function renderCopy(opened: Opened, batchId: bigint): Promise<Rendered> {
   const { campaign, ring } = opened;
-  const batch = signToken(ring, 'batch', batchId);
-  const unsubscribe = unsubscribeOf(campaign, signToken(ring, 'unsubscribe_batch', batchId));
+  const token = tokensOf(ring, batchId);
+  const batch = token('batch');
+  const unsubscribe = unsubscribeOf(campaign, token('unsubscribe_batch'));
   return finish(opened, {
     to: UNDISCLOSED,
     messageId: `${formatId('cmp', campaign.id)}.${batchId.toString(36)}`,
@@ -213,25 +215,44 @@ async function finish(opened: Opened, particulars: Particulars): Promise<Rendere
   const { campaign, signer } = opened;
   const content = renderContent(opened.content, particulars.variables);
   if (!content.ok) return content;
-  const headers = Buffer.from(
+  const headers =
     dateField(opened.now()) +
-      opened.headers +
-      particulars.to +
-      subjectField(content.subject) +
-      `Message-ID: <${particulars.messageId}@${campaign.domain}>\r\n` +
-      (campaign.stream === 'marketing' ? particulars.unsubscribe : '') +
-      (campaign.purpose === 'notice' ? noticeFields(particulars.variables['reply_to']) : '') +
-      `CFBL-Address: ${feedbackAddress(particulars.trace, campaign.bounceDomain)};\r\n report=arf\r\n` +
-      `X-Volley-Trace: ${particulars.trace}\r\n`,
-    'latin1',
-  );
-  const signature = (await signer?.signHeaders(headers, content.body.hash())) ?? UNSIGNED;
+    opened.headers +
+    particulars.to +
+    subjectField(content.subject) +
+    `Message-ID: <${particulars.messageId}@${campaign.domain}>\r\n` +
+    (campaign.stream === 'marketing' ? particulars.unsubscribe : '') +
+    (campaign.purpose === 'notice' ? noticeFields(particulars.variables['reply_to']) : '') +
+    `CFBL-Address: ${feedbackAddress(particulars.trace, campaign.bounceDomain)};\r\n report=arf\r\n` +
+    `X-Volley-Trace: ${particulars.trace}\r\n`;
   return {
     ok: true,
-    message: Buffer.concat([signature, headers, CRLF, content.body.bytes]),
+    message: await assemble(headers, content.body, signer),
     envelopeSender: bounceAddress(particulars.bounce, campaign.bounceDomain),
     envelopeId: particulars.envelopeId,
   };
+}
+
+/** Signed header fields of one key are some 2,500 octets. */
+const HEADERS_ROOM_BYTES = 4_096;
+
+/**
+ * The whole message in one allocation: the body is put together behind room for the headers, and they
+ * are written right before it when they are known. Each further copy of 10 KB was 2 us of CPU, and
+ * work for the collector (`npm run bench -- compose`).
+ */
+async function assemble(headers: string, body: Body, signer: Signer | null): Promise<Buffer> {
+  const room = Buffer.allocUnsafe(HEADERS_ROOM_BYTES + body.sizeBytes);
+  let at = HEADERS_ROOM_BYTES;
+  for (const part of body.parts) at += part.copy(room, at);
+  const bytes = room.subarray(HEADERS_ROOM_BYTES);
+  const signature =
+    signer === null ? '' : await signer.signHeaders(headers, body.hash?.() ?? hashBody(bytes));
+  const head = `${signature}${headers}\r\n`;
+  if (head.length > HEADERS_ROOM_BYTES) return Buffer.concat([Buffer.from(head, 'latin1'), bytes]);
+  const from = HEADERS_ROOM_BYTES - head.length;
+  room.write(head, from, 'latin1');
+  return room.subarray(from);
 }
 
 type Content = { ok: true; subject: string; body: Body } | { ok: false; reason: string };
@@ -248,6 +269,3 @@ function renderContent(content: CompiledContent, variables: Variables): Content 
     return { ok: false, reason };
   }
 }
-
-const CRLF = Buffer.from('\r\n', 'latin1');
-const UNSIGNED = Buffer.alloc(0);

@@ -55,6 +55,8 @@ export interface ConnectionListener {
   returned(work: Work, recipients: readonly TransactionRecipient[], attempts: number): void;
   done(work: Work, dotReplyMs: number | null): void;
   learned(maxRecipients: number): void;
+  /** A work can be given ahead: told after every event for as long as that is so. */
+  room(): void;
   ended(end: SessionEnd | null): void;
 }
 
@@ -168,6 +170,7 @@ function feed(state: State, event: SessionEvent): void {
   }
   state.running = false;
   setTimer(state);
+  if (!state.ended && state.session.demand() === 'ahead') state.listener.room();
 }
 
 function perform(state: State, action: SessionAction): void {

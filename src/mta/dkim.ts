@@ -38,10 +38,10 @@ export interface Signer {
   /** The message with its DKIM-Signature fields in front. */
   sign(message: Uint8Array): Promise<Uint8Array>;
   /**
-   * The DKIM-Signature fields, each ending with CRLF, for a header block (without the empty line)
-   * and a body hash from `hashBody`.
+   * The DKIM-Signature fields, each ending with CRLF, for a header block (without the empty line,
+   * bytes as Latin-1 characters) and a body hash from `hashBody`.
    */
-  signHeaders(headerBlock: Uint8Array, bodyHash: string): Promise<Uint8Array>;
+  signHeaders(headerBlock: string, bodyHash: string): Promise<string>;
 }
 
 const OVERSIGNED = [
@@ -76,13 +76,15 @@ const LINE = 72;
 
 export function createSigner(options: SignerOptions): Signer {
   const names = [...OVERSIGNED, ...SIGNED, ...(options.headers ?? [])];
-  const signHeaders = (headerBlock: Uint8Array, bodyHash: string): Promise<Uint8Array> =>
+  const signHeaders = (headerBlock: string, bodyHash: string): Promise<string> =>
     signFields(options, names, headerBlock, bodyHash);
   return {
     signHeaders,
     async sign(message) {
       const { headers, body } = splitMessage(message);
-      return Buffer.concat([await signHeaders(headers, hashBody(body)), message]);
+      const block = asBuffer(headers).toString('latin1');
+      const fields = await signHeaders(block, hashBody(body));
+      return Buffer.concat([Buffer.from(fields, 'latin1'), message]);
     },
   };
 }
@@ -102,10 +104,10 @@ export function splitMessage(message: Uint8Array): { headers: Uint8Array; body: 
 async function signFields(
   options: SignerOptions,
   names: readonly string[],
-  headerBlock: Uint8Array,
+  headerBlock: string,
   bodyHash: string,
-): Promise<Uint8Array> {
-  const chosen = chooseFields(parseHeaderBlock(asBuffer(headerBlock).toString('latin1')), names);
+): Promise<string> {
+  const chosen = chooseFields(parseHeaderBlock(headerBlock), names);
   const seconds = Math.floor((options.now?.() ?? new Date()).getTime() / 1_000);
   const fields = options.keys.map(async (key) => {
     const open =
@@ -114,7 +116,7 @@ async function signFields(
     const signature = await signText(key, `${chosen.text}dkim-signature:${relaxValue(open)}`);
     return `DKIM-Signature: ${open}${foldBase64(signature.toString('base64'))}\r\n`;
   });
-  return Buffer.from((await Promise.all(fields)).join(''), 'latin1');
+  return (await Promise.all(fields)).join('');
 }
 
 /** Several fields of one name are signed from the last upwards (RFC 6376 5.4.2). */

@@ -103,7 +103,6 @@ function give(site: Site, link: Link, request: RequestState, work: Work): void {
   link.given += 1;
   link.works.set(work, request);
   link.connection?.send(work, dialer.memory.maxRecipients(site.name, nowMs()));
-  pullAhead(site, link);
   grow(site);
 }
 
@@ -112,7 +111,10 @@ function pullAhead(site: Site, link: Link): void {
   const { request } = link;
   if (request === null || link.pulling || !link.prompt) return;
   if (link.connection?.demand() !== 'ahead' || shouldRetire(site, link)) return;
-  if (request.exhausted && request.backlog.length === 0) return;
+  const [next] = request.backlog;
+  if (request.exhausted && next === undefined) return;
+  // What a connection took down with it once is not put behind another message again.
+  if (next !== undefined && next.attempts > 0) return;
   for (const other of site.requests) {
     if (other !== request && need(other) > 0 && other.lanes < request.lanes) return;
   }
@@ -267,6 +269,9 @@ function listenerOf(site: Site, link: Link): LiveListener {
       const { dialer, nowMs } = site.deps;
       dialer.memory.rememberMaxRecipients(site.name, count, nowMs());
     },
+    room() {
+      pullAhead(site, link);
+    },
     ended(end) {
       onEnded(site, link, end);
     },
@@ -291,8 +296,7 @@ function onDone(site: Site, link: Link, work: Work, dotReplyMs: number | null): 
     link.prompt = dotReplyMs < PROMPT_MS;
   }
   if (link.useful) site.barren = 0;
-  if (link.works.size > 0) pullAhead(site, link);
-  else release(site, link);
+  if (link.works.size === 0) release(site, link);
   settle(site);
 }
 

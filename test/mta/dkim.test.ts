@@ -114,8 +114,9 @@ test('header block and body hash apart give the same as the whole', async () => 
   const now = (): Date => new Date(1_700_000_000_000);
   const one = createSigner({ domain: 'shop.test', keys: KEYS, now });
   const { headers, body } = splitMessage(Buffer.from(MESSAGE));
-  const fields = await one.signHeaders(headers, hashBody(body));
-  const whole = Buffer.concat([fields, Buffer.from(MESSAGE)]);
+  const block = Buffer.from(headers).toString('latin1');
+  const fields = await one.signHeaders(block, hashBody(body));
+  const whole = Buffer.concat([Buffer.from(fields, 'latin1'), Buffer.from(MESSAGE)]);
   expect(Buffer.from(await one.sign(Buffer.from(MESSAGE))).equals(whole)).toBe(true);
 });
 

@@ -13,9 +13,11 @@ import type { Skeleton } from './skeleton.ts';
 import { subjectLine } from './subject.ts';
 
 export interface Body {
-  bytes: Buffer;
-  /** For DKIM's bh=; counted when it is asked for, once. */
-  hash(): string;
+  /** The body is these, one behind the other. */
+  parts: readonly Buffer[];
+  sizeBytes: number;
+  /** For DKIM's bh= (mta/dkim.ts hashBody), where it is the same for all; null: hash what was put together. */
+  hash: (() => string) | null;
 }
 
 export interface CompiledContent {
@@ -38,33 +40,40 @@ export function compileContentParts(
   const subject = compileTemplate(content.subject, 'none');
   const text = compilePart(content.text, 'none', encoding);
   const html = compilePart(content.html, 'html', encoding);
-  const build = (variables: Variables): Body => {
+  const build = (variables: Variables): Buffer[] => {
     const { before, between, after } = skeleton;
-    return bodyOf(Buffer.concat([before, text(variables), between, html(variables), after]));
+    return [before, ...text(variables), between, ...html(variables), after];
   };
-  let fixed: Body | null = null;
   const varies = isTemplate(content.text) || isTemplate(content.html);
+  let fixed: Body | null = null;
   return {
     subject: (variables) => subjectLine(subject(variables)),
-    body: (variables) => (varies ? build(variables) : (fixed ??= build(variables))),
+    body: (variables) =>
+      varies ? bodyOf(build(variables)) : (fixed ??= fixedBody(Buffer.concat(build(variables)))),
   };
 }
 
-function bodyOf(bytes: Buffer): Body {
-  let known: string | null = null;
-  return { bytes, hash: () => (known ??= hashBody(bytes)) };
+function bodyOf(parts: readonly Buffer[]): Body {
+  const sizeBytes = parts.reduce((sum, part) => sum + part.length, 0);
+  return { parts, sizeBytes, hash: null };
 }
 
-type Part = (variables: Variables) => Buffer;
+function fixedBody(bytes: Buffer): Body {
+  let known: string | null = null;
+  return { ...bodyOf([bytes]), hash: () => (known ??= hashBody(bytes)) };
+}
+
+type Part = (variables: Variables) => readonly Buffer[];
 
 function compilePart(source: string, escaping: Escaping, encoding: TransferEncoding): Part {
   const pieces = compilePieces(source, escaping);
   if (pieces.fixed.length === 1) {
     const fixed = encodePart(pieces.fixed[0] ?? '', encoding);
-    return () => fixed;
+    return () => [fixed];
   }
   // Base64 runs across lines: nothing in it is fixed behind the first thing that varies.
-  if (encoding === 'base64') return (variables) => encodePart(joined(pieces, variables), encoding);
+  if (encoding === 'base64')
+    return (variables) => [encodePart(joined(pieces, variables), encoding)];
   return compileLines(pieces, encoding);
 }
 
@@ -103,7 +112,7 @@ function compileLines(pieces: Pieces, encoding: TransferEncoding): Part {
       line += varying[i] ?? '';
     }
     if (line !== '') parts.push(encodePart(line, encoding));
-    return Buffer.concat(parts);
+    return parts;
   };
 }
 
