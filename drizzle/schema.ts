@@ -363,6 +363,8 @@ export const events = pgTable(
     kind: text().notNull(),
     campaignId: int8(),
     deliveryId: int8(),
+    /** Of one copy for many: the event is of all deliveries from `deliveryId` to this one. */
+    lastDeliveryId: int8(),
     class: text(),
     /** Which classification rule decided. */
     rule: text(),
@@ -389,6 +391,10 @@ export const events = pgTable(
     index('events_delivery')
       .on(t.deliveryId, t.id)
       .where(sql`delivery_id is not null`),
+    // What was said of a delivery among others.
+    index('events_span')
+      .on(t.lastDeliveryId)
+      .where(sql`last_delivery_id is not null`),
     index('events_campaign_kind').on(t.campaignId, t.kind, t.id),
     // What comes back twice counts once: a second report about a delivery adds no second fact.
     uniqueIndex('events_once')

@@ -94,6 +94,7 @@ export async function record(sql: Sql, campaignId: bigint, rows: QueuedRecipient
           campaignId,
           domain,
           addressKey: address,
+          attempts: 0,
           decision,
           outcome: SAID,
         });

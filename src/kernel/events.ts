@@ -48,6 +48,9 @@ export const EVENT_KINDS = [
   'provider.resumed',
 ] as const;
 
+/** One event may tell of this many deliveries that follow one another: no batch has more. */
+export const MAX_DELIVERIES_OF_EVENT = 1_000;
+
 export type DeliveryEventKind = (typeof DELIVERY_EVENT_KINDS)[number];
 export type EventKind = (typeof EVENT_KINDS)[number];
 

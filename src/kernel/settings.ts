@@ -5,6 +5,7 @@
  *           with it by a house test, kernel/config.ts reads values through it.
  * Never:    reads the environment (config.ts does).
  */
+import { MAX_DELIVERIES_OF_EVENT } from './events.ts';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { parseAddress } from './address.ts';
@@ -289,7 +290,7 @@ export const SETTINGS = {
   ),
   batchSize: setting(
     'VOLLEY_BATCH_SIZE',
-    integer(1, 1_000, 100),
+    integer(1, MAX_DELIVERIES_OF_EVENT, 100),
     'Recipients in one batch of one destination domain',
   ),
   connectTimeoutSeconds: setting(

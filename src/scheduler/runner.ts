@@ -264,6 +264,7 @@ class RunningBatch implements BatchRun {
       campaignId: this.#batch.campaignId,
       domain: this.domain,
       addressKey: row.addressKey,
+      attempts: row.attempts,
       decision,
       outcome,
     });

@@ -84,6 +84,7 @@ function end({ campaignId, batch }: Sent, deliveryId: bigint, how: End): void {
     campaignId,
     domain: 'x.example',
     addressKey: 'r@x.example',
+    attempts: 0,
     decision: {
       ...how,
       rule: null,

@@ -11,6 +11,7 @@ import {
   wakeDueBatches,
 } from '../../src/scheduler/queue/store.ts';
 import type { Batch } from '../../src/scheduler/queue/store.ts';
+import type { Span } from '../../src/scheduler/record/span.ts';
 import { applyStates, markSending } from '../../src/scheduler/record/store.ts';
 import { useDatabase } from '../harness/database.ts';
 import { insertCampaign } from '../harness/rows.ts';
@@ -69,12 +70,35 @@ test('two claimers never get the same batch', async () => {
   expect(new Set(ids).size).toBe(ids.length);
 });
 
+function alone(deliveryId: bigint, batchId: bigint): Span {
+  return { firstDeliveryId: deliveryId, lastDeliveryId: deliveryId, batchId };
+}
+
+test('a span is marked and ended as one; what of it is not ours to change is told apart', async () => {
+  const id = await campaignOf({ 'a.example': 5, 'b.example': 2 });
+  const [batch, other] = await claim(id);
+  const { firstDeliveryId, lastDeliveryId, id: batchId } = batch!;
+  const span = { firstDeliveryId, lastDeliveryId, batchId };
+  const spans = [span, alone(other!.firstDeliveryId, other!.id)];
+  expect(await markSending(database.sql, 'me', spans)).toEqual([5, 1]);
+  await database.sql`
+    update deliveries set state = 'cancelled' where id = ${firstDeliveryId + 2n}`;
+  const change = { state: 'accepted', class: null, nextAttemptAt: null, counted: true };
+  const changes = spans.map((one) => ({ ...one, ...change }));
+  const rest = [0n, 1n, 3n, 4n].map((step) => firstDeliveryId + step);
+  expect(await applyStates(database.sql, 'me', changes)).toEqual([
+    { attempts: 1, deliveryIds: new Set(rest) },
+    { attempts: 1, deliveryIds: null },
+  ]);
+  expect(await statesOf(id)).toEqual({ accepted: 5, cancelled: 1, pending: 1 });
+});
+
 test('who lost the lease can neither mark nor record', async () => {
   const id = await campaignOf({ 'a.example': 3 });
   const [batch] = await claim(id);
-  const marks = [{ deliveryId: batch!.firstDeliveryId, batchId: batch!.id }];
-  expect(await markSending(database.sql, 'somebody else', marks)).toEqual(new Set());
-  expect(await markSending(database.sql, 'me', marks)).toEqual(new Set([batch!.firstDeliveryId]));
+  const marks = [alone(batch!.firstDeliveryId, batch!.id)];
+  expect(await markSending(database.sql, 'somebody else', marks)).toEqual([0]);
+  expect(await markSending(database.sql, 'me', marks)).toEqual([1]);
   const change = {
     ...marks[0]!,
     state: 'accepted',
@@ -82,10 +106,10 @@ test('who lost the lease can neither mark nor record', async () => {
     nextAttemptAt: null,
     counted: true,
   };
-  expect(await applyStates(database.sql, 'somebody else', [change])).toEqual(new Map());
-  expect(await applyStates(database.sql, 'me', [change])).toEqual(
-    new Map([[batch!.firstDeliveryId, 1]]),
-  );
+  expect(await applyStates(database.sql, 'somebody else', [change])).toEqual([null]);
+  expect(await applyStates(database.sql, 'me', [change])).toEqual([
+    { attempts: 1, deliveryIds: null },
+  ]);
 });
 
 test('a batch settles as done, waiting or ready by what its rows say', async () => {
@@ -99,8 +123,7 @@ test('a batch settles as done, waiting or ready by what its rows say', async () 
       batch.domain === 'c.example'
         ? []
         : [batch.firstDeliveryId, batch.lastDeliveryId].map((deliveryId, index) => ({
-            deliveryId,
-            batchId: batch.id,
+            ...alone(deliveryId, batch.id),
             state: batch.domain === 'b.example' && index === 1 ? 'pending' : 'accepted',
             class: null,
             nextAttemptAt: batch.domain === 'b.example' && index === 1 ? soon : null,
@@ -129,9 +152,7 @@ test.each([
   async (ambiguityPolicy, state) => {
     const id = await campaignOf({ 'a.example': 5 }, { ambiguityPolicy });
     const [batch] = await claim(id);
-    await markSending(database.sql, 'me', [
-      { deliveryId: batch!.firstDeliveryId, batchId: batch!.id },
-    ]);
+    await markSending(database.sql, 'me', [alone(batch!.firstDeliveryId, batch!.id)]);
     const deps = { sql: database.sql, clock: systemClock, log, onWork: () => undefined };
     await freeAbandoned(deps, { expiredOnly: true });
     expect(await statesOf(id)).toEqual({ sending: 1, pending: 4 });
@@ -209,9 +230,9 @@ test('an attempt counter at its limit stays there: one delivery must not stop th
   const [batch] = await claim(id);
   const deliveryId = batch!.firstDeliveryId;
   await database.sql`update deliveries set attempts = 32767 where id = ${deliveryId}`;
-  const change = { deliveryId, batchId: batch!.id, state: 'accepted', class: null };
+  const change = { ...alone(deliveryId, batch!.id), state: 'accepted', class: null };
   const applied = await applyStates(database.sql, 'me', [
     { ...change, nextAttemptAt: null, counted: true },
   ]);
-  expect(applied).toEqual(new Map([[deliveryId, 32_767]]));
+  expect(applied).toEqual([{ attempts: 32_767, deliveryIds: null }]);
 });

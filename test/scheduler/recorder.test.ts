@@ -1,3 +1,4 @@
+import { selectDeliveryEvents } from '../../src/campaigns/deliveries/store.ts';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { createLogger } from '../../src/kernel/log.ts';
@@ -38,6 +39,7 @@ function accepted(campaignId: bigint, batchId: bigint, deliveryId: bigint, text:
     deliveryId,
     domain: 'a.example',
     addressKey: 'r@a.example',
+    attempts: 0,
     decision: {
       state: 'accepted',
       event: 'delivery.accepted',
@@ -113,4 +115,47 @@ test('what TLS was is kept as it was: verified, not verified, in clear', async (
     select tls_verified from events
     where campaign_id = ${campaignId} and kind = 'delivery.accepted' order by delivery_id`;
   expect(events.map((event) => event.tlsVerified)).toEqual([true, false, null]);
+});
+
+test('one reply for many is one event, and each of them is told it', async () => {
+  const { sql } = database;
+  const { campaignId, batch } = await claimed(40);
+  const recorder = createRecorder({
+    sql,
+    owner: 'me',
+    clock: systemClock,
+    log: createLogger('silent'),
+  });
+  const ids = Array.from({ length: 40 }, (_, index) => batch.firstDeliveryId + BigInt(index));
+  await recorder.mark(ids.map((deliveryId) => ({ deliveryId, batchId: batch.id })));
+  const { outcome, ...rest } = accepted(campaignId, batch.id, 0n, 'queued as one');
+  if (outcome === null) throw new Error('no outcome');
+  for (const [index, deliveryId] of ids.entries()) {
+    // The eleventh had a reply of his own, though it says the same.
+    const own = { ...outcome, reply: { code: 250, enhanced: null, text: 'queued as one' } };
+    recorder.record({ ...rest, deliveryId, outcome: index === 10 ? own : outcome });
+  }
+  await recorder.settle(batch.id);
+  await recorder.stop(1_000);
+
+  const events = await sql<{ deliveryId: bigint; lastDeliveryId: bigint | null }[]>`
+    select delivery_id, last_delivery_id from events
+    where campaign_id = ${campaignId} and kind = 'delivery.accepted' order by id`;
+  const first = batch.firstDeliveryId;
+  expect(events).toEqual([
+    { deliveryId: first, lastDeliveryId: first + 9n },
+    { deliveryId: first + 10n, lastDeliveryId: null },
+    { deliveryId: first + 11n, lastDeliveryId: first + 39n },
+  ]);
+  for (const deliveryId of ids) {
+    const told = await selectDeliveryEvents(sql, deliveryId, 10);
+    expect(told.map(({ replyText, attempt }) => [replyText, attempt])).toEqual([
+      ['queued as one', 1],
+    ]);
+  }
+  expect(await selectDeliveryEvents(sql, first + 40n, 10)).toEqual([]);
+  const states = await sql`
+    select state, attempts, count(*)::int as n from deliveries
+    where campaign_id = ${campaignId} group by 1, 2`;
+  expect(states).toEqual([{ state: 'accepted', attempts: 1, n: 40 }]);
 });

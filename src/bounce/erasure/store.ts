@@ -5,6 +5,7 @@
  *           name him, rows of uploads that were refused) is searched only within the campaigns he
  *           was in. Rows are emptied, not deleted, where counts or ids rest on them.
  */
+import { MAX_DELIVERIES_OF_EVENT } from '../../kernel/events.ts';
 import type postgres from 'postgres';
 import { bigints } from '../../kernel/postgres/arrays.ts';
 import type { Db, Tx } from '../../kernel/postgres/connect.ts';
@@ -165,7 +166,14 @@ export async function searchDelivery(
 export async function emptyEvents(tx: Tx, deliveryIds: readonly bigint[]): Promise<void> {
   await tx`
     update events set reply_text = null, data = data - 'recipient'
-    where delivery_id = any(${bigints(deliveryIds)}::bigint[])
+    where id = any(array(
+        select id from events where delivery_id = any(${bigints(deliveryIds)}::bigint[])
+        union all
+        select e.id from unnest(${bigints(deliveryIds)}::bigint[]) as d(id) cross join lateral (
+          select id from events
+          where last_delivery_id between d.id and d.id + ${MAX_DELIVERIES_OF_EVENT}::int and delivery_id < d.id
+          limit ${MAX_DELIVERIES_OF_EVENT}
+        ) e))
       and (reply_text is not null or data ? 'recipient')`;
 }
 

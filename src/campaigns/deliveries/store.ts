@@ -6,6 +6,7 @@
  * a row is joined behind `offset 0`, which keeps the planner from reading all recipients first.
  */
 import type { deliveries, events } from '../../../drizzle/schema.ts';
+import { MAX_DELIVERIES_OF_EVENT } from '../../kernel/events.ts';
 import type { Db } from '../../kernel/postgres/connect.ts';
 import type { PageRequest } from '../page.ts';
 
@@ -98,14 +99,19 @@ export async function selectDelivery(db: Db, id: bigint): Promise<DeliveryRow | 
   return row;
 }
 
-/** Oldest first. */
+/** Oldest first: its own, and those of a copy that it shared with its neighbours. */
 export async function selectDeliveryEvents(
   db: Db,
   deliveryId: bigint,
   limit: number,
 ): Promise<EventRow[]> {
   return db<EventRow[]>`
-    select * from events where delivery_id = ${deliveryId} order by id limit ${limit}`;
+    select * from events where delivery_id = ${deliveryId}
+    union all
+    select * from events
+    where last_delivery_id between ${deliveryId} and ${deliveryId + BigInt(MAX_DELIVERIES_OF_EVENT)}
+      and delivery_id < ${deliveryId}
+    order by id limit ${limit}`;
 }
 
 function deliveryColumns(db: Db) {

@@ -6,14 +6,12 @@
  * Relies on: the partial indexes batches_ready, batches_waiting, batches_claimed, batches_open.
  */
 import { liveFor } from '../../bounce/suppressions/store.ts';
+import { MAX_DELIVERIES_OF_EVENT } from '../../kernel/events.ts';
 import { bigints } from '../../kernel/postgres/arrays.ts';
 import type { Db, Sql } from '../../kernel/postgres/connect.ts';
 import { OTHER_PROVIDER } from '../../kernel/providers/provider.ts';
 import type { BatchRecipient } from '../ports.ts';
 import type { AmbiguityPolicy } from '../record/decide.ts';
-
-/** The largest VOLLEY_BATCH_SIZE: no id range holds more open deliveries. */
-const MAX_BATCH_SIZE = 1_000;
 
 export interface CampaignInWork {
   id: bigint;
@@ -137,7 +135,7 @@ export async function readRecipients(
       select id, recipient_id, attempts from deliveries
       where id between b.first_delivery_id and b.last_delivery_id and state = 'pending'
         and (next_attempt_at is null or next_attempt_at <= now() + interval '1 second')
-      order by id limit ${MAX_BATCH_SIZE}
+      order by id limit ${MAX_DELIVERIES_OF_EVENT}
     ) d
     cross join lateral (
       select address, address_key, name, variables from recipients where id = d.recipient_id limit 1

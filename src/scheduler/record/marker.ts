@@ -12,14 +12,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../kernel/log.ts';
 import type { Sql } from '../../kernel/postgres/connect.ts';
 import { markSending } from './store.ts';
-import type { Mark } from './store.ts';
+import { runsOf, sizeOf, spanOf } from './span.ts';
+import type { Mark, Span } from './span.ts';
 
 export interface Marker {
   mark(marks: readonly Mark[]): Promise<void>;
 }
 
 interface Waiting {
-  marks: readonly Mark[];
+  spans: readonly Span[];
+  size: number;
   since: number;
   resolve: () => void;
   reject: (error: Error) => void;
@@ -37,14 +39,15 @@ export function createMarker(options: { sql: Sql; owner: string; log: Logger }):
     while (waiting.length > 0) {
       const group = takeGroup();
       try {
-        const marked = await markSending(
-          options.sql,
-          options.owner,
-          group.flatMap((call) => call.marks),
-        );
+        const spans = group.flatMap((call) => call.spans);
+        const counts = await markSending(options.sql, options.owner, spans);
+        const missed = new Set(spans.filter((span, i) => counts[i] !== sizeOf(span)));
         for (const call of group) {
-          if (call.marks.every((mark) => marked.has(mark.deliveryId))) call.resolve();
-          else call.reject(new Error('the batch is no longer ours'));
+          if (call.spans.some((span) => missed.has(span))) {
+            call.reject(new Error('the batch is no longer ours'));
+          } else {
+            call.resolve();
+          }
         }
       } catch (error) {
         await putBack(group, error);
@@ -57,8 +60,8 @@ export function createMarker(options: { sql: Sql; owner: string; log: Logger }):
     let size = 0;
     let count = 0;
     for (const call of waiting) {
-      if (count > 0 && size + call.marks.length > MAX_PER_COMMIT) break;
-      size += call.marks.length;
+      if (count > 0 && size + call.size > MAX_PER_COMMIT) break;
+      size += call.size;
       count += 1;
     }
     return waiting.splice(0, count);
@@ -79,7 +82,8 @@ export function createMarker(options: { sql: Sql; owner: string; log: Logger }):
   return {
     mark(marks) {
       return new Promise((resolve, reject) => {
-        waiting.push({ marks, since: Date.now(), resolve, reject });
+        const spans = runsOf(marks).map(spanOf);
+        waiting.push({ spans, size: marks.length, since: Date.now(), resolve, reject });
         if (!committing) void commitAll();
       });
     },

@@ -36,13 +36,17 @@ import { createMarker } from './marker.ts';
 import { isRefused, plainer } from './refused.ts';
 import type { Marker } from './marker.ts';
 import { appendDeliveryEvents, applyStates } from './store.ts';
-import type { DeliveryEvent, Mark } from './store.ts';
+import type { DeliveryEvent, StateChange } from './store.ts';
+import { runsOf, sameAcceptance, spanOf } from './span.ts';
+import type { Mark } from './span.ts';
 import type { Decision } from './decide.ts';
 
 export interface Entry extends Mark {
   campaignId: bigint;
   domain: string;
   addressKey: string;
+  /** Recorded before this one. */
+  attempts: number;
   decision: Omit<Decision, 'state'> & { state: Decision['state'] | 'suppressed' };
   /** What the wire said; null for a decision of our own. */
   outcome: SiteFailure | null;
@@ -213,45 +217,56 @@ async function writeEntries(
   tx: Tx,
   entries: readonly Entry[],
 ): Promise<Entry[]> {
-  const changes = entries.map(({ deliveryId, batchId, decision }) => ({
-    deliveryId,
-    batchId,
-    state: decision.state,
-    class: decision.class,
-    nextAttemptAt: decision.nextAttemptAt,
-    counted: decision.counted,
-  }));
-  const attempts = await applyStates(tx, options.owner, changes);
-  const applied = entries.filter((entry) => attempts.has(entry.deliveryId));
+  const runs = runsOf(entries, sameAcceptance);
+  const effects = await applyStates(tx, options.owner, runs.flatMap(changeOf));
+  const told: DeliveryEvent[] = [];
+  const applied: Entry[] = [];
+  const at = options.clock();
+  for (const [i, run] of runs.entries()) {
+    const effect = effects[i] ?? null;
+    if (effect === null) continue;
+    const { deliveryIds, attempts } = effect;
+    const took = run.filter(({ deliveryId }) => deliveryIds?.has(deliveryId) ?? true);
+    applied.push(...took);
+    told.push(...runsOf(took).flatMap((part) => eventOf(part, attempts, at)));
+  }
   if (applied.length < entries.length) {
     options.log.warn(
       { refused: entries.length - applied.length },
       'outcomes came after the lease was lost; the deliveries are ambiguous',
     );
   }
-  const at = options.clock();
-  const told = applied.filter((entry) => entry.decision.event !== null);
-  if (told.length > 0) {
-    await appendDeliveryEvents(
-      tx,
-      told.map((entry) => eventOf(entry, attempts, at)),
-    );
-  }
+  if (told.length > 0) await appendDeliveryEvents(tx, told);
   await holdAgainst(tx, applied, at);
   return applied;
 }
 
-function eventOf(entry: Entry, attempts: Map<bigint, number>, at: Date): DeliveryEvent {
+function changeOf(run: readonly Entry[]): StateChange[] {
+  return run.slice(0, 1).map(({ decision }) => ({
+    ...spanOf(run),
+    state: decision.state,
+    class: decision.class,
+    nextAttemptAt: decision.nextAttemptAt,
+    counted: decision.counted,
+  }));
+}
+
+/** One event for a run: its deliveries have everything in common. */
+function eventOf(run: readonly Entry[], attempt: number, at: Date): DeliveryEvent[] {
+  const [entry] = run;
+  if (entry === undefined || entry.decision.event === null) return [];
   const { decision, outcome } = entry;
   const said = whatWasSaid(outcome);
-  return {
+  const { lastDeliveryId } = spanOf(run);
+  const event: DeliveryEvent = {
     at: outcome?.startedAt ?? at,
-    kind: decision.event ?? 'delivery.deferred',
+    kind: entry.decision.event,
     campaignId: entry.campaignId,
     deliveryId: entry.deliveryId,
+    lastDeliveryId: lastDeliveryId === entry.deliveryId ? null : lastDeliveryId,
     class: decision.class,
     rule: decision.rule,
-    attempt: attempts.get(entry.deliveryId) ?? 0,
+    attempt,
     stage: outcome?.stage ?? null,
     mxHost: outcome?.mxHost ?? null,
     mxAddress: outcome?.mxAddress ?? null,
@@ -264,6 +279,7 @@ function eventOf(entry: Entry, attempts: Map<bigint, number>, at: Date): Deliver
     tlsPolicy: outcome?.tlsPolicy ?? null,
     durationMs: outcome === null ? null : Math.round(outcome.durationMs),
   };
+  return [event];
 }
 
 /** The receiver's reply, or our own words where it gave none. */

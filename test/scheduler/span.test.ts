@@ -1,0 +1,32 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { runsOf, sizeOf, spanOf } from '../../src/scheduler/record/span.ts';
+
+const marks = fc.array(fc.record({ deliveryId: fc.bigInt(1n, 12n), batchId: fc.bigInt(1n, 2n) }), {
+  maxLength: 30,
+});
+
+test('runs hold every delivery once, in order, and no id that was not there', () => {
+  fc.assert(
+    fc.property(marks, (items) => {
+      const runs = runsOf(items);
+      expect(runs.flat()).toEqual(items);
+      for (const run of runs) {
+        const span = spanOf(run);
+        expect(sizeOf(span)).toBe(run.length);
+        const ids = run.map((_, step) => span.firstDeliveryId + BigInt(step));
+        expect(run.map(({ deliveryId }) => deliveryId)).toEqual(ids);
+        expect(new Set(run.map(({ batchId }) => batchId))).toEqual(new Set([span.batchId]));
+      }
+    }),
+  );
+});
+
+test('neighbours that do not belong together stay apart', () => {
+  const items = [1n, 2n, 3n].map((deliveryId) => ({ deliveryId, batchId: 1n }));
+  expect(runsOf(items)).toHaveLength(1);
+  expect(runsOf(items, (before, item) => before.deliveryId + item.deliveryId === 3n)).toEqual([
+    items.slice(0, 2),
+    items.slice(2),
+  ]);
+});
