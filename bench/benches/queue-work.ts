@@ -94,7 +94,6 @@ export async function record(sql: Sql, campaignId: bigint, rows: QueuedRecipient
           campaignId,
           domain,
           addressKey: address,
-          attempts: 0,
           decision,
           outcome: SAID,
         });

@@ -264,7 +264,6 @@ class RunningBatch implements BatchRun {
       campaignId: this.#batch.campaignId,
       domain: this.domain,
       addressKey: row.addressKey,
-      attempts: row.attempts,
       decision,
       outcome,
     });

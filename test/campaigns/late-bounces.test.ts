@@ -84,7 +84,6 @@ function end({ campaignId, batch }: Sent, deliveryId: bigint, how: End): void {
     campaignId,
     domain: 'x.example',
     addressKey: 'r@x.example',
-    attempts: 0,
     decision: {
       ...how,
       rule: null,

@@ -12,7 +12,7 @@ import {
 } from '../../src/scheduler/queue/store.ts';
 import type { Batch } from '../../src/scheduler/queue/store.ts';
 import type { Span } from '../../src/scheduler/record/span.ts';
-import { applyStates, markSending } from '../../src/scheduler/record/store.ts';
+import { applyAcceptances, applyStates, markSending } from '../../src/scheduler/record/store.ts';
 import { useDatabase } from '../harness/database.ts';
 import { insertCampaign } from '../harness/rows.ts';
 
@@ -74,22 +74,27 @@ function alone(deliveryId: bigint, batchId: bigint): Span {
   return { firstDeliveryId: deliveryId, lastDeliveryId: deliveryId, batchId };
 }
 
-test('a span is marked and ended as one; what of it is not ours to change is told apart', async () => {
+test('spans are marked and ended as one; what of them is not open stays as it is', async () => {
   const id = await campaignOf({ 'a.example': 5, 'b.example': 2 });
   const [batch, other] = await claim(id);
   const { firstDeliveryId, lastDeliveryId, id: batchId } = batch!;
-  const span = { firstDeliveryId, lastDeliveryId, batchId };
-  const spans = [span, alone(other!.firstDeliveryId, other!.id)];
-  expect(await markSending(database.sql, 'me', spans)).toEqual([5, 1]);
+  const spans = [
+    { firstDeliveryId, lastDeliveryId, batchId },
+    alone(other!.firstDeliveryId, other!.id),
+  ];
+  const ids = [0n, 1n, 2n, 3n, 4n, 5n].map((step) => firstDeliveryId + step);
+  const zero = await markSending(database.sql, 'me', spans);
+  expect(zero).toEqual(new Map(ids.map((one) => [one, 0])));
   await database.sql`
     update deliveries set state = 'cancelled' where id = ${firstDeliveryId + 2n}`;
-  const change = { state: 'accepted', class: null, nextAttemptAt: null, counted: true };
-  const changes = spans.map((one) => ({ ...one, ...change }));
-  const rest = [0n, 1n, 3n, 4n].map((step) => firstDeliveryId + step);
-  expect(await applyStates(database.sql, 'me', changes)).toEqual([
-    { attempts: 1, deliveryIds: new Set(rest) },
-    { attempts: 1, deliveryIds: null },
-  ]);
+  await database.sql`
+    update deliveries set attempts = 3 where id = ${firstDeliveryId + 3n}`;
+  const applied = await applyAcceptances(database.sql, 'me', spans);
+  const attempts = [1, 1, null, 4, 1, 1];
+  expect(applied).toEqual(
+    new Map(ids.flatMap((one, i) => (attempts[i] == null ? [] : [[one, attempts[i]]]))),
+  );
+  expect(await applyAcceptances(database.sql, 'me', spans)).toEqual(new Map());
   expect(await statesOf(id)).toEqual({ accepted: 5, cancelled: 1, pending: 1 });
 });
 
@@ -97,19 +102,23 @@ test('who lost the lease can neither mark nor record', async () => {
   const id = await campaignOf({ 'a.example': 3 });
   const [batch] = await claim(id);
   const marks = [alone(batch!.firstDeliveryId, batch!.id)];
-  expect(await markSending(database.sql, 'somebody else', marks)).toEqual([0]);
-  expect(await markSending(database.sql, 'me', marks)).toEqual([1]);
+  expect(await markSending(database.sql, 'somebody else', marks)).toEqual(new Map());
+  expect(await markSending(database.sql, 'me', marks)).toEqual(
+    new Map([[batch!.firstDeliveryId, 0]]),
+  );
   const change = {
-    ...marks[0]!,
+    deliveryId: batch!.firstDeliveryId,
+    batchId: batch!.id,
     state: 'accepted',
     class: null,
     nextAttemptAt: null,
     counted: true,
   };
-  expect(await applyStates(database.sql, 'somebody else', [change])).toEqual([null]);
-  expect(await applyStates(database.sql, 'me', [change])).toEqual([
-    { attempts: 1, deliveryIds: null },
-  ]);
+  expect(await applyAcceptances(database.sql, 'somebody else', marks)).toEqual(new Map());
+  expect(await applyStates(database.sql, 'somebody else', [change])).toEqual(new Map());
+  expect(await applyStates(database.sql, 'me', [change])).toEqual(
+    new Map([[batch!.firstDeliveryId, 1]]),
+  );
 });
 
 test('a batch settles as done, waiting or ready by what its rows say', async () => {
@@ -123,7 +132,8 @@ test('a batch settles as done, waiting or ready by what its rows say', async () 
       batch.domain === 'c.example'
         ? []
         : [batch.firstDeliveryId, batch.lastDeliveryId].map((deliveryId, index) => ({
-            ...alone(deliveryId, batch.id),
+            deliveryId,
+            batchId: batch.id,
             state: batch.domain === 'b.example' && index === 1 ? 'pending' : 'accepted',
             class: null,
             nextAttemptAt: batch.domain === 'b.example' && index === 1 ? soon : null,
@@ -230,9 +240,12 @@ test('an attempt counter at its limit stays there: one delivery must not stop th
   const [batch] = await claim(id);
   const deliveryId = batch!.firstDeliveryId;
   await database.sql`update deliveries set attempts = 32767 where id = ${deliveryId}`;
-  const change = { ...alone(deliveryId, batch!.id), state: 'accepted', class: null };
+  const change = { deliveryId, batchId: batch!.id, state: 'pending', class: null };
+  const most = new Map([[deliveryId, 32_767]]);
   const applied = await applyStates(database.sql, 'me', [
     { ...change, nextAttemptAt: null, counted: true },
   ]);
-  expect(applied).toEqual([{ attempts: 32_767, deliveryIds: null }]);
+  expect(applied).toEqual(most);
+  const spans = [alone(deliveryId, batch!.id)];
+  expect(await applyAcceptances(database.sql, 'me', spans)).toEqual(most);
 });

@@ -39,7 +39,6 @@ function accepted(campaignId: bigint, batchId: bigint, deliveryId: bigint, text:
     deliveryId,
     domain: 'a.example',
     addressKey: 'r@a.example',
-    attempts: 0,
     decision: {
       state: 'accepted',
       event: 'delivery.accepted',

@@ -12,16 +12,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../kernel/log.ts';
 import type { Sql } from '../../kernel/postgres/connect.ts';
 import { markSending } from './store.ts';
-import { runsOf, sizeOf, spanOf } from './span.ts';
-import type { Mark, Span } from './span.ts';
+import { runsOf, spanOf } from './span.ts';
+import type { Mark } from './span.ts';
 
 export interface Marker {
   mark(marks: readonly Mark[]): Promise<void>;
 }
 
 interface Waiting {
-  spans: readonly Span[];
-  size: number;
+  marks: readonly Mark[];
   since: number;
   resolve: () => void;
   reject: (error: Error) => void;
@@ -39,15 +38,11 @@ export function createMarker(options: { sql: Sql; owner: string; log: Logger }):
     while (waiting.length > 0) {
       const group = takeGroup();
       try {
-        const spans = group.flatMap((call) => call.spans);
-        const counts = await markSending(options.sql, options.owner, spans);
-        const missed = new Set(spans.filter((span, i) => counts[i] !== sizeOf(span)));
+        const spans = group.flatMap((call) => runsOf(call.marks).map(spanOf));
+        const marked = await markSending(options.sql, options.owner, spans);
         for (const call of group) {
-          if (call.spans.some((span) => missed.has(span))) {
-            call.reject(new Error('the batch is no longer ours'));
-          } else {
-            call.resolve();
-          }
+          if (call.marks.every(({ deliveryId }) => marked.has(deliveryId))) call.resolve();
+          else call.reject(new Error('the batch is no longer ours'));
         }
       } catch (error) {
         await putBack(group, error);
@@ -60,8 +55,8 @@ export function createMarker(options: { sql: Sql; owner: string; log: Logger }):
     let size = 0;
     let count = 0;
     for (const call of waiting) {
-      if (count > 0 && size + call.size > MAX_PER_COMMIT) break;
-      size += call.size;
+      if (count > 0 && size + call.marks.length > MAX_PER_COMMIT) break;
+      size += call.marks.length;
       count += 1;
     }
     return waiting.splice(0, count);
@@ -82,8 +77,7 @@ export function createMarker(options: { sql: Sql; owner: string; log: Logger }):
   return {
     mark(marks) {
       return new Promise((resolve, reject) => {
-        const spans = runsOf(marks).map(spanOf);
-        waiting.push({ spans, size: marks.length, since: Date.now(), resolve, reject });
+        waiting.push({ marks, since: Date.now(), resolve, reject });
         if (!committing) void commitAll();
       });
     },

@@ -35,7 +35,7 @@ import { settleBatches } from '../queue/store.ts';
 import { createMarker } from './marker.ts';
 import { isRefused, plainer } from './refused.ts';
 import type { Marker } from './marker.ts';
-import { appendDeliveryEvents, applyStates } from './store.ts';
+import { appendDeliveryEvents, applyAcceptances, applyStates } from './store.ts';
 import type { DeliveryEvent, StateChange } from './store.ts';
 import { runsOf, sameAcceptance, spanOf } from './span.ts';
 import type { Mark } from './span.ts';
@@ -45,8 +45,6 @@ export interface Entry extends Mark {
   campaignId: bigint;
   domain: string;
   addressKey: string;
-  /** Recorded before this one. */
-  attempts: number;
   decision: Omit<Decision, 'state'> & { state: Decision['state'] | 'suppressed' };
   /** What the wire said; null for a decision of our own. */
   outcome: SiteFailure | null;
@@ -217,44 +215,54 @@ async function writeEntries(
   tx: Tx,
   entries: readonly Entry[],
 ): Promise<Entry[]> {
-  const runs = runsOf(entries, sameAcceptance);
-  const effects = await applyStates(tx, options.owner, runs.flatMap(changeOf));
-  const told: DeliveryEvent[] = [];
-  const applied: Entry[] = [];
-  const at = options.clock();
-  for (const [i, run] of runs.entries()) {
-    const effect = effects[i] ?? null;
-    if (effect === null) continue;
-    const { deliveryIds, attempts } = effect;
-    const took = run.filter(({ deliveryId }) => deliveryIds?.has(deliveryId) ?? true);
-    applied.push(...took);
-    told.push(...runsOf(took).flatMap((part) => eventOf(part, attempts, at)));
-  }
+  const attempts = await applyDecisions(tx, options.owner, entries);
+  const applied = entries.filter((entry) => attempts.has(entry.deliveryId));
   if (applied.length < entries.length) {
     options.log.warn(
       { refused: entries.length - applied.length },
       'outcomes came after the lease was lost; the deliveries are ambiguous',
     );
   }
+  const at = options.clock();
+  const attemptOf = ({ deliveryId }: Entry): number => attempts.get(deliveryId) ?? 0;
+  const runs = runsOf(
+    applied,
+    (one, other) => sameAcceptance(one, other) && attemptOf(one) === attemptOf(other),
+  );
+  const told = runs.flatMap((run) =>
+    run.slice(0, 1).flatMap((e) => eventOf(e, run, attemptOf(e), at)),
+  );
   if (told.length > 0) await appendDeliveryEvents(tx, told);
   await holdAgainst(tx, applied, at);
   return applied;
 }
 
-function changeOf(run: readonly Entry[]): StateChange[] {
-  return run.slice(0, 1).map(({ decision }) => ({
-    ...spanOf(run),
-    state: decision.state,
-    class: decision.class,
-    nextAttemptAt: decision.nextAttemptAt,
-    counted: decision.counted,
-  }));
+/** Acceptances, nearly all there is, take one cheap statement; everything else another. */
+async function applyDecisions(
+  tx: Tx,
+  owner: string,
+  entries: readonly Entry[],
+): Promise<Map<bigint, number>> {
+  const plain = entries.filter(({ decision }) => isPlain(decision));
+  const others = entries.filter(({ decision }) => !isPlain(decision));
+  const accepted =
+    plain.length > 0 ? await applyAcceptances(tx, owner, runsOf(plain).map(spanOf)) : [];
+  const changed = others.length > 0 ? await applyStates(tx, owner, others.map(changeOf)) : [];
+  return new Map([...accepted, ...changed]);
 }
 
-/** One event for a run: its deliveries have everything in common. */
-function eventOf(run: readonly Entry[], attempt: number, at: Date): DeliveryEvent[] {
-  const [entry] = run;
-  if (entry === undefined || entry.decision.event === null) return [];
+function isPlain({ state, counted }: Entry['decision']): boolean {
+  return state === 'accepted' && counted;
+}
+
+function changeOf({ deliveryId, batchId, decision }: Entry): StateChange {
+  const { state, class: name, nextAttemptAt, counted } = decision;
+  return { deliveryId, batchId, state, class: name, nextAttemptAt, counted };
+}
+
+/** `entry` is the first of a run whose deliveries have everything in common. */
+function eventOf(entry: Entry, run: readonly Entry[], attempt: number, at: Date): DeliveryEvent[] {
+  if (entry.decision.event === null) return [];
   const { decision, outcome } = entry;
   const said = whatWasSaid(outcome);
   const { lastDeliveryId } = spanOf(run);

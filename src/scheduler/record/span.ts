@@ -58,18 +58,13 @@ export function spanOf(run: readonly Mark[]): Span {
   };
 }
 
-export function sizeOf(span: Span): number {
-  return Number(span.lastDeliveryId - span.firstDeliveryId) + 1;
-}
-
-/** Both were accepted by one and the same reply, at as many attempts: one event tells all. */
+/** Both were accepted by one and the same reply: one event can tell both. */
 export function sameAcceptance(one: Entry, other: Entry): boolean {
   const reply = one.outcome?.reply ?? null;
   return (
     one.decision.state === 'accepted' &&
     other.decision.state === 'accepted' &&
     one.decision.event === other.decision.event &&
-    one.attempts === other.attempts &&
     reply !== null &&
     other.outcome?.reply === reply
   );
