@@ -1,7 +1,7 @@
-/** bench/verp — signed tokens: made three times a message, checked once a bounce. */
+/** bench/verp — signed tokens: three of one id for a message, one checked for a bounce. */
 import { createHmac, createSecretKey } from 'node:crypto';
 import { createKeyRing } from '../../src/verp/keyring.ts';
-import { signToken, verifyToken } from '../../src/verp/token.ts';
+import { signToken, tokensOf, verifyToken } from '../../src/verp/token.ts';
 import { perSecond } from '../harness/bench.ts';
 import type { Bench } from '../harness/bench.ts';
 import { SECRET } from '../harness/engine.ts';
@@ -22,6 +22,12 @@ export const verp: Bench = {
     return {
       contenders: [
         micro('Volley, sign', 'volley', n, (i) => signToken(ring, 'delivery', BigInt(i))),
+        micro('Volley, three of one id', 'limit', n, (i) => {
+          const token = tokensOf(ring, BigInt(i));
+          token('delivery');
+          token('feedback');
+          token('unsubscribe');
+        }),
         micro('Volley, verify', 'limit', n, (i) => verifyToken(ring, tokens[i % 1_000] ?? '')),
         micro('bare HMAC-SHA-256', 'limit', n, () =>
           createHmac('sha256', key).update(data).digest(),

@@ -112,6 +112,10 @@ async function knownEverywhere(): Promise<bigint> {
   await database.sql`
     insert into events (kind, campaign_id, delivery_id, class, reply_text)
     values ('delivery.deferred', ${id}, ${delivery}, 'full', ${`452 4.2.2 <${ANN}> over quota`})`;
+  // One event of a copy for many, that he is in the middle of.
+  await database.sql`
+    insert into events (kind, campaign_id, delivery_id, last_delivery_id, reply_text)
+    values ('delivery.accepted', ${id}, ${delivery - 1n}, ${delivery + 1n}, ${`ok for ${KEY}`})`;
   await comesBack(signToken(ring, 'delivery', delivery), report('a'));
   const [batch] = await database.sql<{ id: bigint }[]>`
     select id from batches where ${delivery} between first_delivery_id and last_delivery_id`;
