@@ -10,7 +10,7 @@ import type { Capabilities } from './capabilities.ts';
 import { openConnection } from './connection.ts';
 import type { Connection, ConnectionListener } from './connection.ts';
 import type { HostMemory } from './host-memory.ts';
-import { memoryKey } from './places.ts';
+import { memoryKey, nameOfSite } from './places.ts';
 import type { Destination, Place, Reachable } from './places.ts';
 import type { SessionEnd, SessionOptions } from './session.ts';
 import type { TlsMode } from './session-state.ts';
@@ -195,7 +195,7 @@ function tell(
 }
 
 function sessionOptions(
-  { heloName, ownNames, timeouts }: Attempter,
+  { heloName, ownNames, timeouts, memory, nowMs }: Attempter,
   { destination, source, demand }: Aim,
 ): Omit<SessionOptions, keyof Place> {
   const { transport, protection } = destination;
@@ -209,6 +209,7 @@ function sessionOptions(
     tls: demand.mode,
     tlsPolicy: demand.policy,
     requireTls: protection === 'required',
+    unpipelined: memory.isUnpipelined(nameOfSite(destination), nowMs()),
     implicitTls,
     login,
     timeouts,

@@ -95,7 +95,9 @@ function afterEhlo(state: SessionState, lines: readonly string[]): SessionEnd | 
   if (state.options.refusedNames.includes(greeter.toLowerCase())) {
     return { stage: 'ehlo', reply: null, failure: 'loops_to_self' };
   }
-  state.capabilities = parseCapabilities(lines);
+  const offered = parseCapabilities(lines);
+  const pipelining = offered.pipelining && !state.options.unpipelined;
+  state.capabilities = { ...offered, pipelining };
   const wanted = state.options.tls !== 'none' && state.tls === null;
   if (!wanted || !state.capabilities.startTls) return goOn(state);
   state.phase = 'starttls';

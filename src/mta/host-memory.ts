@@ -6,7 +6,8 @@
  * Promises: a host that could not be used is not tried again for a minute, so that a thousand
  *           messages for it cost one probe. A host whose TLS is broken is spoken to in clear for three
  *           days (only opportunistic TLS asks). How many recipients a site takes in a transaction is
- *           kept for a day, how many messages on a connection for an hour.
+ *           kept for a day, how many messages on a connection for an hour, and that a site which
+ *           offers PIPELINING loses commands of a pipeline for an hour.
  *           Bounded: 10,000 entries of each kind, the oldest goes first. Losing it is harmless.
  */
 import type { SessionEnd } from './session.ts';
@@ -20,6 +21,8 @@ export interface HostMemory {
   rememberMaxRecipients(site: string, count: number, nowMs: number): void;
   maxMessages(site: string, nowMs: number): number | null;
   rememberMaxMessages(site: string, count: number, nowMs: number): void;
+  isUnpipelined(site: string, nowMs: number): boolean;
+  rememberUnpipelined(site: string, nowMs: number): void;
 }
 
 export interface HostMemoryOptions {
@@ -27,6 +30,7 @@ export interface HostMemoryOptions {
   brokenTlsMs?: number;
   maxRecipientsMs?: number;
   maxMessagesMs?: number;
+  unpipelinedMs?: number;
 }
 
 const MAX_ENTRIES = 10_000;
@@ -36,6 +40,7 @@ export function createHostMemory(options: HostMemoryOptions = {}): HostMemory {
   const brokenTls = createStore<true>(options.brokenTlsMs ?? 3 * 86_400_000);
   const recipients = createStore<number>(options.maxRecipientsMs ?? 86_400_000);
   const messages = createStore<number>(options.maxMessagesMs ?? 3_600_000);
+  const unpipelined = createStore<true>(options.unpipelinedMs ?? 3_600_000);
   return {
     failure: (host, nowMs) => failures.get(host, nowMs),
     rememberFailure: (host, end, nowMs) => failures.set(host, end, nowMs),
@@ -45,6 +50,8 @@ export function createHostMemory(options: HostMemoryOptions = {}): HostMemory {
     rememberMaxRecipients: (site, count, nowMs) => recipients.set(site, count, nowMs),
     maxMessages: (site, nowMs) => messages.get(site, nowMs),
     rememberMaxMessages: (site, count, nowMs) => messages.set(site, count, nowMs),
+    isUnpipelined: (site, nowMs) => unpipelined.get(site, nowMs) !== null,
+    rememberUnpipelined: (site, nowMs) => unpipelined.set(site, true, nowMs),
   };
 }
 

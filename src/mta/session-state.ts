@@ -48,6 +48,8 @@ export interface SessionOptions {
   login: Login | null;
   /** REQUIRETLS (RFC 8689): the session is of use only when it is offered. */
   requireTls: boolean;
+  /** The host offers PIPELINING and is known not to keep up with it: one command at a time. */
+  unpipelined: boolean;
   /** Goes into the facts of the attempt. */
   tlsPolicy: TlsPolicyName;
   timeouts: Timeouts;

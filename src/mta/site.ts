@@ -302,6 +302,10 @@ function onDone(site: Site, link: Link, work: Work, dotReplyMs: number | null): 
 
 function onEnded(site: Site, link: Link, end: SessionEnd | null): void {
   unbind(link);
+  if (end !== null && link.finished === 0 && lostCommands(end)) {
+    const { dialer, nowMs } = site.deps;
+    dialer.memory.rememberUnpipelined(site.name, nowMs());
+  }
   move(site, link, 'gone');
   if (end !== null && !link.useful) site.barren += 1;
   const { dialing, busy, idle } = site.links;
@@ -309,6 +313,14 @@ function onEnded(site: Site, link: Link, end: SessionEnd | null): void {
     fail(site, barrenFailure(site, link, end));
   }
   pump(site);
+}
+
+/**
+ * MAIL was answered, and what came in the same packet was not: some filters in front of a host read
+ * only the first command of a packet. Where it was another thing, one command at a time does no harm.
+ */
+function lostCommands({ failure, stage }: SessionEnd): boolean {
+  return failure === 'reply_timeout' && (stage === 'rcpt' || stage === 'data');
 }
 
 /** Never `rejected`: that the site is unusable is our conclusion, not what the receiver said. */

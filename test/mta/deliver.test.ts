@@ -1,4 +1,7 @@
 /** The engine on real sockets: routes, connections, TLS, and what becomes of everybody. */
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { MtaOptions } from '../../src/mta/deliver.ts';
 import type { Mta } from '../../src/mta/transaction.ts';
@@ -288,6 +291,45 @@ describe('connections', () => {
     expect(tally(order)).toBe('accepted: 20');
     // Learned after two connections: the later ones said QUIT in time.
     expect(to.transcripts.filter((lines) => lines.at(-1) === 'QUIT').length).toBeGreaterThan(2);
+  });
+
+  test('a receiver that offers PIPELINING and reads one command of a packet gets one at a time', async () => {
+    let commands = 0;
+    const server = createServer((socket) => {
+      let inContent = false;
+      socket.on('error', () => undefined);
+      socket.write('220 mx.test\r\n');
+      socket.on('data', (bytes) => {
+        const packet = bytes.toString('latin1');
+        commands += 1;
+        if (inContent && !packet.endsWith('\r\n.\r\n')) return;
+        const verb = inContent ? 'DOT' : packet.slice(0, 4);
+        inContent = verb === 'DATA';
+        socket.write(
+          verb === 'EHLO'
+            ? '250-mx.test\r\n250 PIPELINING\r\n'
+            : inContent
+              ? '354 go\r\n'
+              : '250 ok\r\n',
+        );
+      });
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    cleanups.push(() => new Promise((resolve) => server.close(() => resolve())));
+    const { port } = server.address() as AddressInfo;
+    const engine = mta({
+      routes: allTo(`127.0.0.1:${port}`),
+      timeouts: { ...QUICK, rcptMs: 200, quitMs: 1 },
+    });
+    const first = makeOrder(1);
+    await run(engine, first);
+    expect(tally(first)).toBe('deferred@rcpt(reply_timeout): 1');
+    commands = 0;
+    const again = makeOrder(3, { maxLanes: 1 });
+    await run(engine, again);
+    expect(tally(again)).toBe('accepted: 3');
+    expect(commands).toBeGreaterThanOrEqual(1 + 3 * 4);
   });
 
   test('what is known of a site can be seen', async () => {

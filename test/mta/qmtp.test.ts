@@ -57,6 +57,7 @@ class Driver {
       tls: 'none',
       requireTls: false,
       tlsPolicy: 'none',
+      unpipelined: false,
       implicitTls: false,
       login: null,
       timeouts: DEFAULT_TIMEOUTS,

@@ -78,6 +78,7 @@ export class Driver {
         login: options.login ?? null,
         requireTls: options.requireTls ?? false,
         tlsPolicy: 'none',
+        unpipelined: false,
         timeouts: DEFAULT_TIMEOUTS,
         mxHost: 'mx.test',
         mxAddress: '127.0.0.1:25',
