@@ -66,7 +66,9 @@ export async function startScheduler(options: SchedulerOptions): Promise<Schedul
     { owner, leaseSeconds, maxBatches: options.maxConnections },
   );
   onWork = () => dispatcher.wake();
-  const listener = await sql.listen(CHANNELS.suppressions, (key) => dispatcher.onSuppression(key));
+  const onSuppression = (key: string): void => dispatcher.onSuppression(key);
+  // Also when the connection for it was lost and is back: what was told meanwhile is in the table.
+  const listener = await sql.listen(CHANNELS.suppressions, onSuppression, () => onSuppression('*'));
   stack.onRelease('suppression listener', () => listener.unlisten());
   const held = (): bigint[] => dispatcher.held();
   const keeper = startKeeper({ ...options, campaigns, owner, held, onWork });
