@@ -6,7 +6,7 @@
 import { Command, Option } from 'commander';
 import { makeDailyReport } from '../campaigns/daily-report/daily-report.ts';
 import { sendDailyReport } from '../campaigns/daily-report/keeper.ts';
-import { REPORT_LANGUAGES } from '../campaigns/daily-report/letter.ts';
+import { loadReportLetter, REPORT_LANGUAGES } from '../campaigns/daily-report/letter.ts';
 import type { ReportLanguage } from '../campaigns/daily-report/letter.ts';
 import { dayOf, parsePeriod } from '../campaigns/reports/period.ts';
 import { systemClock } from '../kernel/clock.ts';
@@ -56,11 +56,11 @@ async function daily(options: DailyOptions): Promise<void> {
   const { config } = loadConfig(processEnvironment());
   const day = options.date ?? dayOf(new Date(systemClock().getTime() - DAY_MS));
   parsePeriod(day, day);
-  const language = options.language ?? config.dailyReportLanguage;
+  const compose = loadReportLetter(options.language ?? config.dailyReportLanguage);
   const database = await openDatabase(config, 'share');
   try {
     if (options.send !== true) {
-      const { letter, files } = await makeDailyReport({ sql: database.sql }, day, language);
+      const { letter, files } = await makeDailyReport({ sql: database.sql }, day, compose);
       const texts = files.map(({ filename, body }) => ({
         filename,
         text: Buffer.from(body).toString('utf8'),
@@ -76,7 +76,7 @@ async function daily(options: DailyOptions): Promise<void> {
     const jobs = await startJobs(database.url, createLogger(config.logLevel));
     try {
       const deps = { sql: database.sql, clock: systemClock, jobs };
-      if (!(await sendDailyReport(deps, { ...settings, language }, day))) {
+      if (!(await sendDailyReport(deps, { ...settings, compose }, day))) {
         throw new AppError('conflict', `the report of ${day} was sent before`);
       }
       print(`the report of ${day} is on its way to ${settings.to.join(', ')}`);

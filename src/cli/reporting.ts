@@ -7,6 +7,7 @@
  */
 import { startDailyReports } from '../campaigns/daily-report/keeper.ts';
 import type { DailyReportSettings } from '../campaigns/daily-report/keeper.ts';
+import { loadReportLetter } from '../campaigns/daily-report/letter.ts';
 import type { CampaignDeps } from '../campaigns/deps.ts';
 import { startTlsReports } from '../campaigns/tls-reports/keeper.ts';
 import type { TlsReportDeps } from '../campaigns/tls-reports/keeper.ts';
@@ -89,8 +90,8 @@ export function tlsReportDeps(
   };
 }
 
-/** null: nobody wants it. */
-export function dailyReportSettings(config: Config): DailyReportSettings | null {
+/** null: nobody wants it. Reads the letter's template: from `folder` instead of templates/notices. */
+export function dailyReportSettings(config: Config, folder?: string): DailyReportSettings | null {
   const { dailyReportTo: to, dailyReportFrom: from } = config;
   if (to.length === 0) return null;
   if (from === undefined) {
@@ -100,5 +101,5 @@ export function dailyReportSettings(config: Config): DailyReportSettings | null 
     );
   }
   const { dailyReportAt: at, dailyReportZone: zone, dailyReportLanguage: language } = config;
-  return { to, from, at, zone, language };
+  return { to, from, at, zone, compose: loadReportLetter(language, folder) };
 }

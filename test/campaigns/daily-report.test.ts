@@ -1,12 +1,18 @@
 /** The daily report: when it is due, that it goes out once, and that it says what the API says. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import PostalMime from 'postal-mime';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { makeDailyReport } from '../../src/campaigns/daily-report/daily-report.ts';
 import { sendDueReports } from '../../src/campaigns/daily-report/keeper.ts';
 import type { DailyReportSettings } from '../../src/campaigns/daily-report/keeper.ts';
 import { loadReportLetter } from '../../src/campaigns/daily-report/letter.ts';
 import { dueAt, dueDays } from '../../src/campaigns/daily-report/schedule.ts';
 import { createMessageSource } from '../../src/campaigns/source.ts';
+import { dailyReportSettings } from '../../src/cli/reporting.ts';
+import { loadConfig } from '../../src/kernel/config.ts';
+import { AppError } from '../../src/kernel/errors.ts';
 import { addToRollups } from '../../src/kernel/rollups/store.ts';
 import { useDatabase } from '../harness/database.ts';
 import { insertCampaign } from '../harness/rows.ts';
@@ -21,7 +27,7 @@ const SETTINGS: DailyReportSettings = {
   from: 'news@shop.example',
   at: '07:00',
   zone: 'UTC',
-  language: 'en',
+  compose: loadReportLetter('en'),
 };
 
 beforeEach(async () => {
@@ -132,7 +138,7 @@ test('the mail has HTML, text and the files, the same bytes in every process', a
     ['senders-2026-03-01.csv', 'text/csv'],
     ['suppressions-2026-03-01.csv', 'text/csv'],
   ]);
-  const made = await makeDailyReport(deps(), '2026-03-01', 'en');
+  const made = await makeDailyReport(deps(), '2026-03-01', loadReportLetter('en'));
   const text = (content: unknown) => Buffer.from(content as Uint8Array).toString('utf8');
   for (const file of made.files) {
     const attached = mail.attachments.find(({ filename }) => filename === file.filename);
@@ -143,9 +149,41 @@ test('the mail has HTML, text and the files, the same bytes in every process', a
 test('in Chinese; what a name holds is neither markup nor a template', async () => {
   await aDay();
   await database.sql`update senders set from_address = '<b>{{x}}@shop.example'`;
-  const { letter } = await makeDailyReport(deps(), '2026-03-01', 'zh');
+  const { letter } = await makeDailyReport(deps(), '2026-03-01', loadReportLetter('zh'));
   expect(letter.subject).toBe('Volley 日报 2026-03-01：送达 1,207，退信 60（4.97 %）');
   expect(letter.html).toContain('&lt;b&gt;{{x}}@shop.example');
   expect(letter.html).not.toContain('<b>');
-  expect(() => loadReportLetter('en', '/nowhere')).toThrow('cannot read');
+});
+
+describe("the letter's template", () => {
+  const config = (language: string) =>
+    loadConfig({
+      VOLLEY_DAILY_REPORT_TO: 'ops@shop.example',
+      VOLLEY_DAILY_REPORT_FROM: 'news@shop.example',
+      VOLLEY_DAILY_REPORT_LANGUAGE: language,
+    }).config;
+  const folder = mkdtempSync(join(tmpdir(), 'volley-letter-'));
+  const file = join(folder, 'daily.zh.html');
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test.each([
+    ['is missing', null, 'cannot read'],
+    ['has no subject', '<p>{{day}}</p>', 'must hold a subject'],
+    ['is no template', 'Report\n\n<p>{{#if day}}</p>', 'daily.zh.html'],
+  ])('that %s is said when Volley starts', (_what, source, complaint) => {
+    rmSync(file, { force: true });
+    if (source !== null) writeFileSync(file, source);
+    const starting = () => dailyReportSettings(config('zh'), folder);
+    expect(starting).toThrow(complaint);
+    expect(starting).toThrow(AppError);
+  });
+
+  test('is read once: what happens to the file afterwards stops no report', async () => {
+    writeFileSync(file, 'Report of {{day}}\n\n<p>{{day}}</p>\n');
+    const settings = dailyReportSettings(config('zh'), folder);
+    rmSync(file);
+    if (settings === null) throw new Error('the daily report is on');
+    await makeSender(deps());
+    expect(await sendDueReports(deps(), settings)).toEqual(['2026-03-01']);
+  });
 });

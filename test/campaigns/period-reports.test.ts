@@ -12,7 +12,7 @@ import type {
   PeriodReportRow,
 } from '../../src/campaigns/reports/period-report.ts';
 import { largestDomains } from '../../src/campaigns/reports/period/largest.ts';
-import { rankDomains } from '../../src/campaigns/reports/period/store.ts';
+import { countCampaignDays, rankDomains } from '../../src/campaigns/reports/period/store.ts';
 import { dayNames, parsePeriod, periodBefore } from '../../src/campaigns/reports/period.ts';
 import { addSuppressions } from '../../src/bounce/suppressions/store.ts';
 import type { EventKind } from '../../src/kernel/events.ts';
@@ -362,6 +362,21 @@ describe('periods', () => {
 });
 
 describe('the largest domains', () => {
+  test('are bounded by the days of campaigns in the period, not by history or notices', async () => {
+    // Of the facts above `one` was accepted on two days, `two` and a notice on one; 50 years before too.
+    await database.sql`
+      insert into provider_rollups (campaign_id, slot, provider, kind, count)
+      select ${one}, '1981-01-08'::timestamptz + n * interval '1 day', 'qq', 'delivery.accepted', 1
+      from generate_series(1, 500) n`;
+    const days = (filters: Partial<Filters>) =>
+      countCampaignDays(database.sql, queryOf('domains', 'domain', filters));
+    expect(await days({})).toBe(3);
+    expect(await days({ campaignId: one })).toBe(2);
+    expect(await days({ senderId: otherSender })).toBe(1);
+    expect(await days({ provider: 'other' })).toBe(1);
+    await database.sql`delete from provider_rollups where slot < '1990-01-01'`;
+  });
+
   test('are the same whether small rows are added up or not', async () => {
     const query = queryOf('domains', 'domain', {}, ['2040-01-01', '2040-01-05']);
     const campaigns = [one, two];
@@ -377,6 +392,7 @@ describe('the largest domains', () => {
     await fc.assert(
       fc.asyncProperty(rows, fc.integer({ min: 1, max: 12 }), async (facts, limit) => {
         await database.sql`delete from daily_rollups where day >= '2040-01-01'`;
+        await database.sql`delete from provider_rollups where slot >= '2040-01-01'`;
         await addToRollups(
           database.sql,
           facts.map(({ day, ...fact }) => ({

@@ -2,6 +2,7 @@
 import PostalMime from 'postal-mime';
 import { expect, test } from 'vitest';
 import { sendDailyReport } from '../../src/campaigns/daily-report/keeper.ts';
+import { loadReportLetter } from '../../src/campaigns/daily-report/letter.ts';
 import { account, startCampaign, until, untilState, useWorld } from '../harness/world.ts';
 import { formatId } from '../../src/kernel/ids.ts';
 
@@ -16,7 +17,7 @@ test('what is attached is what the API answers, and the mail is accounted for', 
   const settings = {
     to: ['ops@gmail.example'],
     from: 'news@shop.example',
-    language: 'en' as const,
+    compose: loadReportLetter('en'),
   };
   const both = await Promise.all([
     sendDailyReport(engine.deps, settings, day),

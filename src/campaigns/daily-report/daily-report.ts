@@ -13,8 +13,7 @@ import { csvOf, fileFormOf } from '../reports/period-file.ts';
 import { readPeriodReport, streamPeriodReport } from '../reports/period-report.ts';
 import type { Figures, PeriodQuery, PeriodReport } from '../reports/period-report.ts';
 import { parsePeriod } from '../reports/period.ts';
-import { loadReportLetter } from './letter.ts';
-import type { ReportLanguage, ReportLetter } from './letter.ts';
+import type { ComposeReport, ReportLetter } from './letter.ts';
 import { selectAlarmsOfDay, selectPausesInForce } from './store.ts';
 
 export interface DailyReport {
@@ -38,7 +37,7 @@ type Deps = Pick<CampaignDeps, 'sql'>;
 export async function makeDailyReport(
   deps: Deps,
   day: string,
-  language: ReportLanguage,
+  compose: ComposeReport,
 ): Promise<DailyReport> {
   const period = parsePeriod(day, day);
   const [providers, senders, bounces, suppressions] = await Promise.all(
@@ -46,7 +45,7 @@ export async function makeDailyReport(
   );
   const alarms = await selectAlarmsOfDay(deps.sql, period);
   const held = await selectPausesInForce(deps.sql);
-  const letter = loadReportLetter(language)({
+  const letter = compose({
     day,
     totals: providers === undefined ? null : rowOf(providers.totals),
     bounce_totals: bounces === undefined ? null : rowOf(bounces.totals),

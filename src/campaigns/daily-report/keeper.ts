@@ -18,7 +18,7 @@ import { insertAttachments } from '../notices/store.ts';
 import { selectReportSender } from '../tls-reports/store.ts';
 import { makeDailyReport } from './daily-report.ts';
 import type { DailyReport } from './daily-report.ts';
-import type { ReportLanguage } from './letter.ts';
+import type { ComposeReport } from './letter.ts';
 import { dueDays } from './schedule.ts';
 import type { Schedule } from './schedule.ts';
 import { claimDay, noteCampaign, selectMadeDays } from './store.ts';
@@ -27,7 +27,7 @@ export interface DailyReportSettings extends Schedule {
   to: readonly string[];
   /** From address of a sender. */
   from: string;
-  language: ReportLanguage;
+  compose: ComposeReport;
 }
 
 export type DailyReportDeps = Pick<CampaignDeps, 'sql' | 'clock' | 'jobs'>;
@@ -74,7 +74,7 @@ export async function sendDailyReport(
       `VOLLEY_DAILY_REPORT_FROM: there is no sender with the From address ${settings.from}`,
     );
   }
-  const report = await makeDailyReport(deps, day, settings.language);
+  const report = await makeDailyReport(deps, day, settings.compose);
   return deps.sql.begin(async (tx) => {
     if (!(await claimDay(tx, day, deps.clock()))) return false;
     const { campaignId } = await orderNotices(

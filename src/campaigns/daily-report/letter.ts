@@ -2,8 +2,9 @@
  * campaigns/daily-report/letter — the words of the daily report: templates/notices/daily.*.html, in
  * English and Chinese.
  *
- * A file is a subject line, an empty line, and HTML; Handlebars. Operators may change the files; they
- * are read at the start.
+ * A file is a subject line, an empty line, and HTML; Handlebars. Operators may change the files; the
+ * one of the configured language is read once, when Volley starts: a fault in it is said then, not on
+ * the morning after.
  *
  * Promises: what comes from campaigns and receivers is escaped.
  * Fails:    AppError `config_invalid` when a file is missing, is no template or has no subject.
@@ -25,12 +26,11 @@ export interface ReportLetter {
   text: string;
 }
 
+export type ComposeReport = (facts: Variables) => ReportLetter;
+
 const FOLDER = fileURLToPath(new URL('../../../templates/notices', import.meta.url));
 
-export function loadReportLetter(
-  language: ReportLanguage,
-  folder: string = FOLDER,
-): (facts: Variables) => ReportLetter {
+export function loadReportLetter(language: ReportLanguage, folder: string = FOLDER): ComposeReport {
   const path = `${folder}/daily.${language}.html`;
   const source = read(path);
   const at = source.indexOf('\n\n');

@@ -27,7 +27,7 @@ export async function largestDomains(db: Db, query: GroupsQuery, limit: number):
 async function byLargeRows(db: Db, query: GroupsQuery, limit: number) {
   const candidates = limit * 2 + 50;
   const known = await rankDomains(db, query, candidates + 1, FLOOR);
-  const campaignDays = await countCampaignDays(db, query.period);
+  const campaignDays = await countCampaignDays(db, query);
   const names = known.slice(0, candidates).map(({ domain }) => domain);
   const exact = await rankDomains(db, query, limit, 1, names);
   const last = exact.length === limit ? exact.at(-1) : undefined;
