@@ -781,6 +781,11 @@ export const inboundMessages = pgTable(
   },
   (t) => [
     index('inbound_messages_delivery').on(t.deliveryId),
+    // An erasure reads what a campaign got without a delivery: of a million messages 330 rows instead
+    // of 20,000.
+    index('inbound_messages_unattributed')
+      .on(t.campaignId)
+      .where(sql`delivery_id is null`),
     // The purge.
     index('inbound_messages_received_at').on(t.receivedAt),
   ],
@@ -841,7 +846,11 @@ export const suppressions = pgTable(
     uniqueIndex('suppressions_live')
       .on(t.addressKey, t.scope, t.scopeValue)
       .where(sql`released_at is null`),
-    index('suppressions_address').on(t.addressKey, t.id),
+    // The history of an address. What is live is in the index above, and not twice: of ten million
+    // entries it would be 650 MB, and a quarter of the time of an import.
+    index('suppressions_released')
+      .on(t.addressKey)
+      .where(sql`released_at is not null`),
     // The watch: inactive mailboxes whose time is over are asked again.
     index('suppressions_inactive')
       .on(t.expiresAt)

@@ -187,12 +187,15 @@ export async function emptyInbound(
   deliveryIds: readonly bigint[],
   campaignId: bigint | null,
 ): Promise<void> {
+  // `is not distinct from` would read every message without a delivery, of all campaigns.
+  const ofCampaign =
+    campaignId === null ? tx`campaign_id is null` : tx`campaign_id = ${campaignId}`;
   await tx`
     update inbound_messages set raw = '', envelope_sender = '' where id in (
       select id from inbound_messages where delivery_id = any(${bigints(deliveryIds)}::bigint[])
       union
       select id from inbound_messages
-      where delivery_id is null and campaign_id is not distinct from ${campaignId}::bigint
+      where delivery_id is null and ${ofCampaign}
         and (lower(envelope_sender) = ${addressKey} or ${mentions(tx, addressKey)}))`;
 }
 
@@ -212,7 +215,10 @@ export async function emptyRejects(tx: Tx, addressKey: string, campaignId: bigin
 /** Everything that is kept by address. */
 export async function deleteByAddress(tx: Tx, addressKey: string): Promise<void> {
   await tx`
-    with lists as (delete from suppressions where address_key = ${addressKey}),
+    with live as (
+        delete from suppressions where address_key = ${addressKey} and released_at is null),
+      released as (
+        delete from suppressions where address_key = ${addressKey} and released_at is not null),
       counts as (delete from soft_bounces where address_key = ${addressKey}),
       watch as (delete from watched_addresses where address_key = ${addressKey}),
       unmatched as (

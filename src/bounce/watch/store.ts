@@ -216,6 +216,7 @@ export async function takeInactive(
       select s.id, s.campaign_id, (
           select count(*) from suppressions p
           where p.address_key = s.address_key and p.class = 'inactive' and p.id < s.id
+            and p.released_at is not null
         ) >= ${maxTimes} as lost
       from suppressions s
       where s.class = 'inactive' and s.released_at is null and s.expires_at <= ${now}
