@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startBounceListener } from '../../src/bounce/listener.ts';
 import type { BounceListener, ListenerOptions } from '../../src/bounce/listener.ts';
@@ -15,6 +14,7 @@ import { signToken } from '../../src/verp/token.ts';
 import type { TokenKind } from '../../src/verp/token.ts';
 import { createDatabase, useDatabase } from '../harness/database.ts';
 import { RawClient } from '../range/client.ts';
+import { HOSTILE } from './hostile.ts';
 import { BOUNCE_DOMAIN, dsn, ring, sentCampaign } from './returns.ts';
 
 const database = useDatabase();
@@ -72,41 +72,6 @@ async function send(client: RawClient, address: string, message: string): Promis
   client.write(message.replace(/^\./gm, '..'));
   return await client.say('.');
 }
-
-/** Messages in pieces, without the final dot. */
-const HOSTILE: Record<string, () => Iterable<string | Buffer>> = {
-  *'a body of 50 MB'() {
-    yield 'Subject: long\r\n\r\n';
-    const block = Buffer.from('0123456789abcde\r\n'.repeat(4_096));
-    for (let i = 0; i < 730; i += 1) yield block;
-  },
-  *'a line of 50 MB'() {
-    yield 'Subject: long\r\n\r\n';
-    const block = Buffer.alloc(65_536, 0x61);
-    for (let i = 0; i < 763; i += 1) yield block;
-  },
-  *'a header of 1 MB'() {
-    yield `Subject: ${'x'.repeat(1_000_000)}\r\n\r\nhello`;
-  },
-  *'10,000 nested parts'() {
-    yield 'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b0"\r\n\r\n';
-    for (let i = 0; i < 10_000; i += 1) {
-      yield `--b${i}\r\nContent-Type: multipart/mixed; boundary="b${i + 1}"\r\n\r\n`;
-    }
-  },
-  // smtp-server takes a turn of the event loop for each stuffed dot: slow for who sends them only.
-  *'100,000 lines of dots'() {
-    yield 'Subject: dots\r\n\r\n';
-    const block = Buffer.from('..\r\n'.repeat(10_000));
-    for (let i = 0; i < 10; i += 1) yield block;
-  },
-  *'a packed bomb, which nobody unpacks'() {
-    yield 'MIME-Version: 1.0\r\nContent-Type: application/gzip\r\n';
-    yield 'Content-Transfer-Encoding: base64\r\n\r\n';
-    const packed = gzipSync(Buffer.alloc(50_000_000)).toString('base64');
-    yield packed.replace(/.{76}/g, '$&\r\n');
-  },
-};
 
 const address = (prefix: string, kind: TokenKind, id: bigint) =>
   `${prefix}+${signToken(ring, kind, id)}@${BOUNCE_DOMAIN}`;
