@@ -8,7 +8,7 @@
  * Fails:    `invalid_request`, `template_invalid`, `content_varies` (names the variables), `not_found`.
  * See:      lifecycle.ts (start, pause, resume, cancel), audience.ts (recipients), mode.ts (auto).
  */
-import { AppError } from '../kernel/errors.ts';
+import { AppError, invalidValue } from '../kernel/errors.ts';
 import type { Db } from '../kernel/postgres/connect.ts';
 import { toCampaign } from './campaign.ts';
 import type { AmbiguityPolicy, Campaign, CampaignState, Stream } from './campaign.ts';
@@ -47,14 +47,14 @@ export async function createCampaign(deps: CampaignDeps, input: CampaignInput): 
   const { templateId = null, content = null } = input;
   const name = checkName(input.name);
   if ((templateId === null) === (content === null)) {
-    throw invalid('/template_id', 'give either a template or inline content');
+    throw invalidValue('/template_id', 'give either a template or inline content');
   }
   const ttl = input.ttlSeconds;
   if (!Number.isInteger(ttl) || ttl < 1 || ttl > MAX_TTL_SECONDS) {
-    throw invalid('/ttl_seconds', `must be between 1 and ${MAX_TTL_SECONDS}`);
+    throw invalidValue('/ttl_seconds', `must be between 1 and ${MAX_TTL_SECONDS}`);
   }
   const sender = await selectSender(deps.sql, input.senderId);
-  if (sender === undefined) throw invalid('/sender_id', 'there is no such sender');
+  if (sender === undefined) throw invalidValue('/sender_id', 'there is no such sender');
   const inline = content === null ? null : await compileContent(deps.convert, content, '/content');
   return deps.sql.begin(async (tx) => {
     const chosen =
@@ -101,7 +101,7 @@ interface ChosenContent {
 
 async function templateContent(db: Db, templateId: bigint | null): Promise<ChosenContent> {
   const template = templateId === null ? undefined : await selectTemplate(db, templateId);
-  if (template === undefined) throw invalid('/template_id', 'there is no such template');
+  if (template === undefined) throw invalidValue('/template_id', 'there is no such template');
   return { id: template.contentId, variables: template.variables };
 }
 
@@ -117,10 +117,4 @@ function refuseVarying(variables: readonly string[]): void {
     `one copy for all cannot carry ${names}; use mode parallel or auto, or take them out`,
     { extra: { variables: [...variables] } },
   );
-}
-
-function invalid(pointer: string, detail: string): AppError {
-  return new AppError('invalid_request', `${pointer.slice(1)}: ${detail}`, {
-    errors: [{ pointer, code: 'invalid_value', detail }],
-  });
 }

@@ -6,7 +6,7 @@
  * Fails:    `not_found`; `invalid_request` for an address or domain that is none.
  */
 import { asciiDomain, parseAddress } from '../kernel/address.ts';
-import { AppError } from '../kernel/errors.ts';
+import { AppError, invalidValue } from '../kernel/errors.ts';
 import type { CampaignDeps } from './deps.ts';
 import {
   findDomainRange,
@@ -70,12 +70,12 @@ async function filterOf(
   const filter: DeliveryFilter = { state: query.state };
   if (query.domain !== undefined) {
     const domain = asciiDomain(query.domain);
-    if (domain === null) throw invalid('domain', 'is no valid domain name');
+    if (domain === null) throw invalidValue('domain', 'is no valid domain name');
     filter.domain = domain;
   }
   if (query.email !== undefined) {
     const address = parseAddress(query.email);
-    if (!address.ok) throw invalid('email', `the address ${address.reason}`);
+    if (!address.ok) throw invalidValue('email', `the address ${address.reason}`);
     const recipient = await findRecipient(deps.sql, campaignId, address.value.key);
     if (recipient === undefined || recipient.domain !== (filter.domain ?? recipient.domain)) {
       return null;
@@ -87,10 +87,4 @@ async function filterOf(
     filter.range = await findDomainRange(deps.sql, campaignId, filter.domain);
   }
   return filter;
-}
-
-function invalid(pointer: string, detail: string): AppError {
-  return new AppError('invalid_request', `${pointer}: ${detail}`, {
-    errors: [{ pointer, code: 'invalid_value', detail }],
-  });
 }

@@ -1,5 +1,5 @@
 /** campaigns/name — the names people give to senders' campaigns and templates: shown, never parsed. */
-import { AppError } from '../kernel/errors.ts';
+import { invalidValue } from '../kernel/errors.ts';
 
 const MAX_LENGTH = 200;
 const CONTROL = /[\p{Cc}\u2028\u2029]/u;
@@ -16,7 +16,5 @@ export function checkName(name: string): string {
           ? 'contains a control character'
           : null;
   if (reason === null) return trimmed;
-  throw new AppError('invalid_request', `the name ${reason}`, {
-    errors: [{ pointer: '/name', code: 'invalid_value', detail: reason }],
-  });
+  throw invalidValue('/name', reason);
 }

@@ -26,22 +26,23 @@ const DAY_MS = 86_400_000;
 /** A returned message is up to 64 KiB, a notice a dozen rows. */
 const CHUNKS = { inbound: 500, attempts: 10_000, notices: 200, rejects: 5_000 };
 
-export async function purgeOld(
+type Purge = (sql: Sql, before: Date, limit: number) => Promise<number>;
+
+/** By what each takes away; none needs another. */
+export function retentionPurges(
   { sql, clock }: { sql: Sql; clock: Clock },
   days: RetentionDays,
-  isStopping: () => boolean = () => false,
-): Promise<void> {
-  const before = (count: number): Date => new Date(clock().getTime() - count * DAY_MS);
-  const purges = [
-    { purge: purgeInbound, days: days.inboundDays, limit: CHUNKS.inbound },
-    { purge: purgeAttempts, days: days.attemptDays, limit: CHUNKS.attempts },
-    { purge: purgeNotices, days: days.noticeDays, limit: CHUNKS.notices },
-    { purge: purgeRejects, days: days.rejectDays, limit: CHUNKS.rejects },
-  ];
-  for (const each of purges) {
-    let count = each.limit;
-    while (count >= each.limit && !isStopping()) {
-      count = await each.purge(sql, before(each.days), each.limit);
-    }
-  }
+  isStopping: () => boolean,
+): Record<string, () => Promise<void>> {
+  const all = (purge: Purge, count: number, limit: number) => async (): Promise<void> => {
+    const before = new Date(clock().getTime() - count * DAY_MS);
+    let taken = limit;
+    while (taken >= limit && !isStopping()) taken = await purge(sql, before, limit);
+  };
+  return {
+    'returned messages': all(purgeInbound, days.inboundDays, CHUNKS.inbound),
+    attempts: all(purgeAttempts, days.attemptDays, CHUNKS.attempts),
+    notices: all(purgeNotices, days.noticeDays, CHUNKS.notices),
+    'rejected rows': all(purgeRejects, days.rejectDays, CHUNKS.rejects),
+  };
 }

@@ -14,8 +14,8 @@ import { systemClock } from '../kernel/clock.ts';
 import { AppError } from '../kernel/errors.ts';
 import { presentAlarm, presentRule } from '../api/routes/alarms.ts';
 import { presentPause } from '../api/routes/provider-pauses.ts';
-import { formatId, parseId } from '../kernel/ids.ts';
-import type { IdPrefix } from '../kernel/ids.ts';
+import { formatId } from '../kernel/ids.ts';
+import { idArgument } from './id-argument.ts';
 import { formatTable, print, printJson } from './table.ts';
 import { whoIAm } from './who.ts';
 import { withSecrets } from './with-secrets.ts';
@@ -121,7 +121,7 @@ function addRules(command: Command): void {
     .description('a rule; its alarms are cleared')
     .action(async (text: string) => {
       await withSecrets(async ({ sql }) => {
-        const rule = await deleteRule({ sql }, idOf('alr', text));
+        const rule = await deleteRule({ sql }, idArgument('alr', text));
         print(`${text} ${rule.name} removed`);
       });
     });
@@ -134,7 +134,7 @@ function inputOf(name: string, metric: string, options: SetOptions) {
   return {
     name,
     metric: metric as Metric,
-    senderId: options.sender === undefined ? null : idOf('snd', options.sender),
+    senderId: options.sender === undefined ? null : idArgument('snd', options.sender),
     provider: options.provider ?? null,
     windowMinutes: options.window,
     minVolume: options.volume,
@@ -189,7 +189,7 @@ function addPauses(command: Command): void {
     .requiredOption('--reason <text>', 'for those who come later')
     .action(async (sender: string, provider: string, { reason }: { reason: string }) => {
       await withSecrets(async ({ sql }) => {
-        const input = { senderId: idOf('snd', sender), provider, reason, by: whoIAm() };
+        const input = { senderId: idArgument('snd', sender), provider, reason, by: whoIAm() };
         const pause = await pauseProvider({ sql, clock: systemClock }, input);
         print(`${formatId('pps', pause.id)} ${provider} paused`);
       });
@@ -199,17 +199,11 @@ function addPauses(command: Command): void {
     .description('let the mail go on; alarms begin to count anew')
     .action(async (text: string) => {
       await withSecrets(async ({ sql }) => {
-        const id = idOf('pps', text);
+        const id = idArgument('pps', text);
         const pause = await resumeProvider({ sql, clock: systemClock }, id, whoIAm());
         print(`${text} ${pause.provider} resumed`);
       });
     });
-}
-
-function idOf(prefix: IdPrefix, text: string): bigint {
-  const id = parseId(prefix, text);
-  if (id === null) throw new AppError('not_found', `${text} is no id of this kind (${prefix}_…)`);
-  return id;
 }
 
 function show(rows: readonly Record<string, string | number | null>[]): void {

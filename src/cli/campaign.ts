@@ -18,12 +18,13 @@ import { campaignReport, verifyBalance } from '../campaigns/reports.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { loadConfig, processEnvironment } from '../kernel/config.ts';
 import { AppError } from '../kernel/errors.ts';
-import { formatId, parseId } from '../kernel/ids.ts';
+import { formatId } from '../kernel/ids.ts';
 import { createLogger } from '../kernel/log.ts';
 import { resolveAmbiguous } from '../scheduler/resolve/resolve.ts';
 import { startJobs } from '../scheduler/jobs/jobs.ts';
 import { openDatabase } from './database.ts';
 import { txtLookupOf } from './dns.ts';
+import { idArgument } from './id-argument.ts';
 import { balanceRows } from './report.ts';
 import { loadSecrets } from './secret.ts';
 import { formatTable, print, printJson } from './table.ts';
@@ -59,12 +60,6 @@ async function withDeps(work: (deps: CampaignDeps) => Promise<void>): Promise<vo
   }
 }
 
-function campaignId(text: string): bigint {
-  const id = parseId('cmp', text);
-  if (id === null) throw new AppError('not_found', `${text} is no campaign id (cmp_…)`);
-  return id;
-}
-
 export function campaignCommand(): Command {
   const command = new Command('campaign')
     .description('list, report, verify, start, pause, resume, cancel, resolve')
@@ -78,7 +73,7 @@ export function campaignCommand(): Command {
       .description(meaning)
       .action(async (text: string) => {
         await withDeps(async (deps) => {
-          const campaign = await act(deps, campaignId(text));
+          const campaign = await act(deps, idArgument('cmp', text));
           print(`${text} ${campaign.state}`);
         });
       });
@@ -100,7 +95,7 @@ function addResolve(command: Command): void {
     )
     .action(async (text: string, options: { as: 'accepted' | 'retry' }) => {
       await withDeps(async (deps) => {
-        const resolved = await resolveAmbiguous(deps, campaignId(text), options.as);
+        const resolved = await resolveAmbiguous(deps, idArgument('cmp', text), options.as);
         print(`${text} ${resolved} resolved as ${options.as}`);
       });
     });
@@ -138,7 +133,7 @@ function addReports(command: Command): void {
     .option('--json', 'as JSON')
     .action(async (text: string, options: { json?: true }) => {
       await withDeps(async (deps) => {
-        const campaign = await getCampaign(deps, campaignId(text));
+        const campaign = await getCampaign(deps, idArgument('cmp', text));
         const report = await campaignReport(deps, campaign.id);
         if (options.json === true) printJson(report);
         else print(formatTable([campaign.name, ''], balanceRows(report.balance)));
@@ -150,7 +145,7 @@ function addReports(command: Command): void {
     .option('--json', 'as JSON')
     .action(async (text: string, options: { json?: true }) => {
       await withDeps(async (deps) => {
-        const result = await verifyBalance(deps, campaignId(text));
+        const result = await verifyBalance(deps, idArgument('cmp', text));
         if (options.json === true) printJson(result);
         else print(formatTable(['COUNTED', ''], balanceRows(result.counted)));
         if (!result.agrees) throw new AppError('conflict', 'the rows and the report differ');

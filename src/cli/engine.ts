@@ -8,29 +8,25 @@
  * See:      DESIGN.md "The way of one message".
  */
 import { createApi } from '../api/app.ts';
-import { purgeIdempotencyKeys } from '../api/idempotency.ts';
 import { startApi } from '../api/server.ts';
-import { completeErasures } from '../bounce/erasure/erasure.ts';
 import { SOFT_LIMITS } from '../bounce/policy.ts';
 import { startWatch } from '../bounce/watch/keeper.ts';
 import type { WatchDeps } from '../bounce/watch/keeper.ts';
 import { openRulebook } from '../bounce/rulebook.ts';
-import { purgeUnmatched } from '../bounce/unmatched/store.ts';
 import { startAlarms } from '../campaigns/alarms/keeper.ts';
 import type { CampaignDeps } from '../campaigns/deps.ts';
 import { createConverter } from '../campaigns/templates/converter.ts';
 import { createNotices } from '../campaigns/notices.ts';
 import { loadLetters } from '../campaigns/notices/letters.ts';
 import { watchRouting } from '../campaigns/routing/live.ts';
-import { purgeOld } from '../campaigns/retention.ts';
 import { createMessageSource } from '../campaigns/source.ts';
-import { purgeWebhooks, startWebhooks } from '../campaigns/webhooks/sender.ts';
+import { startWebhooks } from '../campaigns/webhooks/sender.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { CHANNELS } from '../kernel/events.ts';
 import type { Config } from '../kernel/config.ts';
-import { createResourceStack, startLoop } from '../kernel/lifecycle.ts';
-import type { Loop, ResourceStack } from '../kernel/lifecycle.ts';
+import { createResourceStack } from '../kernel/lifecycle.ts';
+import type { ResourceStack } from '../kernel/lifecycle.ts';
 import type { Logger } from '../kernel/log.ts';
 import type { Sql } from '../kernel/postgres/connect.ts';
 import { migrationCount } from '../kernel/postgres/migrate.ts';
@@ -41,9 +37,9 @@ import type { Endpoint } from '../mta/transport.ts';
 import { CHUNK_SIZE } from '../scheduler/expand/expand.ts';
 import { startJobs } from '../scheduler/jobs/jobs.ts';
 import { startScheduler } from '../scheduler/scheduler.ts';
-import { purgeStsPolicies } from '../scheduler/tls-policies/store.ts';
 import type { Database } from './database.ts';
 import { txtLookupOf } from './dns.ts';
+import { startHousekeeping } from './housekeeping.ts';
 import { startCounting, startReporting } from './reporting.ts';
 import { startReturns } from './returns.ts';
 import { mtaOptions, routingSourceOf } from './routing.ts';
@@ -130,7 +126,8 @@ async function assemble(options: EngineOptions, stack: ResourceStack): Promise<E
   stack.onRelease('api', () => server.close());
 
   startKeepers(config, deps, log, stack);
-  const housekeeping = startHousekeeping({ sql, clock, log, config }, mta);
+  const refreshPolicies = (): void => mta.refreshPolicies();
+  const housekeeping = startHousekeeping({ sql, clock, log, days: config, refreshPolicies });
   stack.onRelease('housekeeping', () => housekeeping.stop());
 
   return {
@@ -195,39 +192,6 @@ async function forgetOnKeyChange(
   const forget = (): void => source.forget();
   const keyChanges = await sql.listen(CHANNELS.senders, forget, forget);
   stack.onRelease('key listener', () => keyChanges.unlisten());
-}
-
-/** Hourly: rows that nobody asks for any more, and policies that may have changed. */
-function startHousekeeping(
-  { sql, clock, log, config }: { sql: Sql; clock: Clock; log: Logger; config: Config },
-  mta: { refreshPolicies(): void },
-): Pick<Loop, 'stop'> {
-  let stopping = false;
-  const purge = startLoop({
-    intervalMs: 3_600_000,
-    step: async () => {
-      // First: it needs no database.
-      mta.refreshPolicies();
-      await purgeIdempotencyKeys(sql);
-      await purgeUnmatched(sql);
-      await purgeWebhooks({ sql, clock });
-      await purgeStsPolicies(sql, clock());
-      await purgeOld({ sql, clock }, config, () => stopping);
-    },
-    onError: (error) => log.error({ err: error }, 'cannot purge what is old'),
-  });
-  const erasures = startLoop({
-    intervalMs: 60_000,
-    step: () => completeErasures(sql),
-    onError: (error) => log.error({ err: error }, 'cannot complete erasures; again in a minute'),
-  });
-  return {
-    async stop() {
-      stopping = true;
-      await purge.stop();
-      await erasures.stop();
-    },
-  };
 }
 
 export type { Mta };

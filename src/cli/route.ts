@@ -13,12 +13,13 @@ import type { RouteInput, TransportName } from '../campaigns/routing/route-input
 import { asciiDomain } from '../kernel/address.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { AppError } from '../kernel/errors.ts';
-import { formatId, parseId } from '../kernel/ids.ts';
+import { formatId } from '../kernel/ids.ts';
 import { createLogger } from '../kernel/log.ts';
 import { createMta } from '../mta/deliver.ts';
 import type { Explanation } from '../mta/explain.ts';
 import { AUTH_MECHANISMS, formatEndpoint } from '../mta/transport.ts';
 import type { AuthMechanism } from '../mta/transport.ts';
+import { idArgument } from './id-argument.ts';
 import { explanationRows } from './route-text.ts';
 import { mtaOptions, routingSourceOf } from './routing.ts';
 import { readSecret } from './secret-file.ts';
@@ -45,9 +46,7 @@ export function routeCommand(): Command {
     .description('the domain goes by the next closest route, else by MX')
     .action(async (text: string) => {
       await withSecrets(async ({ sql }) => {
-        const id = parseId('rte', text);
-        if (id === null) throw new AppError('not_found', `${text} is no route id (rte_…)`);
-        await deleteRoute({ sql }, id);
+        await deleteRoute({ sql }, idArgument('rte', text));
         print(`${text} removed`);
       });
     });

@@ -12,9 +12,10 @@ import {
 } from '../campaigns/routing/sources.ts';
 import type { ProxyType, SourceAddress, SourceInput } from '../campaigns/routing/sources.ts';
 import { AppError } from '../kernel/errors.ts';
-import { formatId, parseId } from '../kernel/ids.ts';
+import { formatId } from '../kernel/ids.ts';
 import { DEFAULT_POOL } from '../mta/source.ts';
 import { formatEndpoint, parseEndpoint } from '../mta/transport.ts';
+import { idArgument } from './id-argument.ts';
 import { readSecret } from './secret-file.ts';
 import { formatTable, print, printJson } from './table.ts';
 import { withSecrets } from './with-secrets.ts';
@@ -50,9 +51,7 @@ export function sourceCommand(): Command {
     .description('its connections end after the message they are at')
     .action(async (text: string) => {
       await withSecrets(async ({ sql }) => {
-        const id = parseId('src', text);
-        if (id === null) throw new AppError('not_found', `${text} is no source id (src_…)`);
-        await deleteSource({ sql }, id);
+        await deleteSource({ sql }, idArgument('src', text));
         print(`${text} removed`);
       });
     });

@@ -10,7 +10,8 @@ import type { ReportSending, TlsReport } from '../campaigns/tls-reports.ts';
 import { asciiDomain } from '../kernel/address.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { AppError } from '../kernel/errors.ts';
-import { formatId, parseId } from '../kernel/ids.ts';
+import { formatId } from '../kernel/ids.ts';
+import { idArgument } from './id-argument.ts';
 import { formatTable, print, printJson } from './table.ts';
 import { withSecrets } from './with-secrets.ts';
 
@@ -33,7 +34,7 @@ export function tlsReportCommand(): Command {
     .description('again, to whoever the domain names now; a running server does it in a minute')
     .action(async (text: string) => {
       await withSecrets(async ({ sql, config }) => {
-        await sendTlsReport({ sql, clock: systemClock }, idOf(text));
+        await sendTlsReport({ sql, clock: systemClock }, idArgument('tlr', text));
         print(`${text} will be sent`);
         if (config.tlsReportSender === undefined) {
           print('Not before a server runs with VOLLEY_TLS_REPORT_SENDER: it is not set here.');
@@ -72,7 +73,7 @@ function addShow(command: Command): void {
     .option('--json', 'as JSON')
     .action(async (text: string, options: { json?: true }) => {
       await withSecrets(async ({ sql }) => {
-        const { document, sendings, ...row } = await getTlsReport({ sql }, idOf(text));
+        const { document, sendings, ...row } = await getTlsReport({ sql }, idArgument('tlr', text));
         if (options.json === true)
           printJson({ ...presentTlsReport(row), sendings, report: document });
         else {
@@ -91,10 +92,4 @@ function cellsOf(row: TlsReport) {
 
 function sendingCells({ to, state, reason }: ReportSending) {
   return [to, state, reason];
-}
-
-function idOf(text: string): bigint {
-  const id = parseId('tlr', text);
-  if (id === null) throw new AppError('not_found', `${text} is no TLS report id (tlr_…)`);
-  return id;
 }

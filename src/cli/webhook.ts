@@ -10,7 +10,8 @@ import {
   listWebhooks,
 } from '../campaigns/webhooks/webhooks.ts';
 import { AppError } from '../kernel/errors.ts';
-import { formatId, parseId } from '../kernel/ids.ts';
+import { formatId } from '../kernel/ids.ts';
+import { idArgument } from './id-argument.ts';
 import { readSecret } from './secret-file.ts';
 import { formatTable, print, printJson } from './table.ts';
 import { withSecrets } from './with-secrets.ts';
@@ -34,7 +35,7 @@ export function webhookCommand(): Command {
     .description('it is told nothing more')
     .action(async (text: string) => {
       await withSecrets(async ({ sql }) => {
-        await deleteWebhook({ sql }, webhookId(text));
+        await deleteWebhook({ sql }, idArgument('whk', text));
         print(`${text} removed`);
       });
     });
@@ -86,7 +87,7 @@ function addLists(command: Command): void {
     .action(async (text: string, options: { json?: true }) => {
       await withSecrets(async ({ sql }) => {
         const page = { limit: LISTED, after: null };
-        const { data } = await listWebhookDeliveries({ sql }, webhookId(text), page);
+        const { data } = await listWebhookDeliveries({ sql }, idArgument('whk', text), page);
         const cells = data.map((row) => [
           formatId('whd', row.id),
           row.event,
@@ -101,12 +102,6 @@ function addLists(command: Command): void {
         else print(formatTable(head, cells));
       });
     });
-}
-
-function webhookId(text: string): bigint {
-  const id = parseId('whk', text);
-  if (id === null) throw new AppError('not_found', `${text} is no webhook id (whk_…)`);
-  return id;
 }
 
 function eventOf(name: string): WebhookEvent {

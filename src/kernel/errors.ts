@@ -69,6 +69,13 @@ export class AppError extends Error {
   }
 }
 
+/** One wrong value in a request. */
+export function invalidValue(pointer: string, detail: string): AppError {
+  return new AppError('invalid_request', `${pointer.replace(/^\//, '')}: ${detail}`, {
+    errors: [{ pointer, code: 'invalid_value', detail }],
+  });
+}
+
 /** Throws when one of our own promises is broken. */
 export function invariant(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`invariant broken: ${message}`);

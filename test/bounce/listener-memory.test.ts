@@ -53,7 +53,7 @@ const AT_ONCE = 5;
  * what is made of it), and room for another machine. One message of 50 MB that is held is more, and so
  * are five.
  */
-const BOUND_BYTES = 150_000_000;
+const BOUND_BYTES = 200_000_000;
 /** A minute for messages that take one to six seconds each: a bound, not a measure. */
 const BOUND_MS = 60_000;
 

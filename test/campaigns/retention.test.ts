@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createNotices } from '../../src/campaigns/notices.ts';
-import { purgeOld } from '../../src/campaigns/retention.ts';
+import { retentionPurges } from '../../src/campaigns/retention.ts';
 import {
   purgeAttempts,
   purgeInbound,
@@ -16,7 +16,10 @@ const database = useDatabase();
 const NOW = new Date('2026-11-01T12:00:00Z');
 const DAYS = { inboundDays: 90, attemptDays: 400, noticeDays: 180, rejectDays: 90 };
 const daysAgo = (days: number): Date => new Date(NOW.getTime() - days * 86_400_000);
-const purge = (): Promise<void> => purgeOld({ sql: database.sql, clock: () => NOW }, DAYS);
+async function purge(isStopping = () => false): Promise<void> {
+  const deps = { sql: database.sql, clock: () => NOW };
+  for (const work of Object.values(retentionPurges(deps, DAYS, isStopping))) await work();
+}
 
 beforeEach(async () => {
   await database.sql`
@@ -237,6 +240,6 @@ test('an end of the process is not waited for longer than one chunk', async () =
     select ${daysAgo(100)}, decode(md5(n::text), 'hex'), '', '', 'bounce', ''
     from generate_series(1, 1200) n`;
   let asked = 0;
-  await purgeOld({ sql: database.sql, clock: () => NOW }, DAYS, () => (asked += 1) > 1);
+  await purge(() => (asked += 1) > 1);
   expect(await database.sql`select 1 from inbound_messages`).toHaveLength(700);
 });

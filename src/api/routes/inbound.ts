@@ -9,7 +9,7 @@ import { z } from '@hono/zod-openapi';
 import { takeIn } from '../../bounce/intake.ts';
 import type { Intake } from '../../bounce/intake.ts';
 import type { Kept, Reception } from '../../bounce/reception.ts';
-import { AppError } from '../../kernel/errors.ts';
+import { AppError, invalidValue } from '../../kernel/errors.ts';
 import { formatId } from '../../kernel/ids.ts';
 import { endpoint } from '../endpoint.ts';
 import type { Gate } from '../gate.ts';
@@ -91,11 +91,7 @@ async function keepFor(
   recipient: string,
 ): Promise<Kept | null> {
   const destination = await reception.destinationOf(recipient, sender);
-  if (destination === null) {
-    throw new AppError('invalid_request', 'recipient: is no address of ours', {
-      errors: [{ pointer: 'recipient', code: 'invalid_value', detail: 'is no address of ours' }],
-    });
-  }
+  if (destination === null) throw invalidValue('recipient', 'is no address of ours');
   const [kept] = await reception.keep(intake, sender, [destination]);
   return kept ?? null;
 }

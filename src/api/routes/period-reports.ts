@@ -21,7 +21,7 @@ import type {
 } from '../../campaigns/reports/period-report.ts';
 import { dayNames, parsePeriod } from '../../campaigns/reports/period.ts';
 import { asciiDomain } from '../../kernel/address.ts';
-import { AppError } from '../../kernel/errors.ts';
+import { invalidValue } from '../../kernel/errors.ts';
 import { PROVIDER_NAMES } from '../../kernel/providers/provider.ts';
 import type { Cell } from '../../kernel/csv.ts';
 import { endpoint } from '../endpoint.ts';
@@ -178,9 +178,7 @@ function queryOf(topic: Topic, asked: Asked): PeriodQuery {
 function domainOf(text: string): string {
   const domain = asciiDomain(text);
   if (domain !== null) return domain;
-  throw new AppError('invalid_request', 'domain: is no domain name', {
-    errors: [{ pointer: 'domain', code: 'invalid_value', detail: 'is no domain name' }],
-  });
+  throw invalidValue('domain', 'is no domain name');
 }
 
 function wantedFormat(c: Context<ApiEnv>): Format {

@@ -4,7 +4,7 @@ import { createRoute, deleteRoute, listRoutes } from '../../campaigns/routing/ro
 import type { Route, RoutingDeps } from '../../campaigns/routing/routes.ts';
 import { TLS_MODES, TRANSPORTS } from '../../campaigns/routing/route-input.ts';
 import { asciiDomain } from '../../kernel/address.ts';
-import { AppError } from '../../kernel/errors.ts';
+import { invalidValue } from '../../kernel/errors.ts';
 import { formatId } from '../../kernel/ids.ts';
 import type { Explanation } from '../../mta/explain.ts';
 import { AUTH_MECHANISMS } from '../../mta/transport.ts';
@@ -171,11 +171,7 @@ export function routingRoutes(
   router.openapi(gate(explain), async (c) => {
     const query = c.req.valid('query');
     const domain = asciiDomain(query.domain.trim());
-    if (domain === null) {
-      throw new AppError('invalid_request', 'the domain cannot be explained', {
-        errors: [{ pointer: 'domain', code: 'invalid_value', detail: 'is no domain name' }],
-      });
-    }
+    if (domain === null) throw invalidValue('domain', 'is no domain name');
     const explanation = await deps.explainRoute(domain, query.pool ?? null);
     return c.json(presentExplanation(explanation), 200);
   });

@@ -1,15 +1,15 @@
 /**
  * bounce/suppressions/csv — the list as a CSV file, out and in.
  *
- * Promises: RFC 4180, UTF-8, a header row; what is exported can be imported again. A cell that a
- *           spreadsheet would run as a formula gets an apostrophe in front (OWASP "CSV injection"),
- *           and import takes it off again. Other columns and empty lines are passed over. Memory does
+ * Promises: written as kernel/csv says, with a header row; what is exported can be imported again: the
+ *           apostrophe before what a spreadsheet would run is taken off. Other columns and empty lines are passed over. Memory does
  *           not grow with the file; a record is at most 64 KiB.
  * Fails:    AppError `invalid_body` (no CSV, no `email` column), `invalid_encoding` (no UTF-8): the
  *           whole file. A row that is wrong in itself is a reject, and the others go on.
  */
 import { pipeline } from 'node:stream/promises';
 import { CsvError, parse } from 'csv-parse';
+import { csvLine, withoutGuard } from '../../kernel/csv.ts';
 import { AppError } from '../../kernel/errors.ts';
 import { readEntry } from './entry.ts';
 import type { Entry, EntryField, EntryInput } from './entry.ts';
@@ -33,8 +33,6 @@ const COLUMNS = new Map<string, EntryField>([
 ]);
 const COLUMN_OF = new Map(Array.from(COLUMNS, ([column, field]) => [field, column]));
 const MAX_RECORD_BYTES = 65_536;
-const FORMULA = /^'*[=+\-@\t\r]/;
-const GUARDED = /^'(?='*[=+\-@\t\r])/;
 
 export const REJECT_HEADER = csvLine(['row', 'input', 'reason']);
 
@@ -55,14 +53,6 @@ export function suppressionLine(row: Suppression): string {
     row.origin,
     row.createdAt.toISOString(),
   ]);
-}
-
-function csvLine(cells: readonly string[]): string {
-  const quoted = cells.map((cell) => {
-    const text = FORMULA.test(cell) ? `'${cell}` : cell;
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  });
-  return `${quoted.join(',')}\r\n`;
 }
 
 export type CsvRow = { ok: true; entry: Entry } | { ok: false; reject: Reject };
@@ -109,7 +99,7 @@ function toInput(fields: readonly (EntryField | null)[], record: readonly string
   const input: EntryInput = { email: '' };
   for (const [i, field] of fields.entries()) {
     const cell = record[i];
-    if (field !== null && cell !== undefined) input[field] = cell.replace(GUARDED, '');
+    if (field !== null && cell !== undefined) input[field] = withoutGuard(cell);
   }
   return input;
 }

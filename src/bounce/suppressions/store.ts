@@ -11,8 +11,10 @@
  *           NOTIFY in the same transaction. Events name the entry, never the address: so an erased
  *           address has fewer places to be forgotten in. New rows are counted for the reports in the
  *           statement that adds them (kind `suppression.added`, the reason as class).
- * Locks:    rows are taken in key order. A writer waits for another's uncommitted row of the same key,
- *           behind an import that may be seconds: callers take hot rows (rollups) after this.
+ * Locks:    rows are taken in key order, then the rollup rows of `suppression.added`, daily before
+ *           provider, in key order too. A writer waits for another's uncommitted row of the same key,
+ *           behind an import that may be seconds: so callers take other hot rows (kernel/rollups) after
+ *           this. The counted rows are held until the commit: who adds suppressions commits soon.
  * See:      suppression.ts (the matching rule and the strengths).
  */
 import type postgres from 'postgres';

@@ -8,7 +8,7 @@
  * Fails:    `invalid_request`; `conflict` when it is paused already, or not any more; `not_found`.
  * See:      scheduler/campaigns-in-work.ts (who asks), keeper.ts (who pauses by itself).
  */
-import { AppError } from '../../kernel/errors.ts';
+import { AppError, invalidValue } from '../../kernel/errors.ts';
 import { formatId } from '../../kernel/ids.ts';
 import type { Tx } from '../../kernel/postgres/connect.ts';
 import { PROVIDER_NAMES } from '../../kernel/providers/provider.ts';
@@ -43,11 +43,11 @@ export async function pauseProvider(
 ): Promise<ProviderPause> {
   const { by, ...rest } = input;
   if (!PROVIDER_NAMES.includes(input.provider)) {
-    throw invalid('/provider', `must be one of ${PROVIDER_NAMES.join(', ')}`);
+    throw invalidValue('/provider', `must be one of ${PROVIDER_NAMES.join(', ')}`);
   }
   return sql.begin(async (tx) => {
     if ((await selectSender(tx, input.senderId)) === undefined) {
-      throw invalid('/sender_id', 'there is no such sender');
+      throw invalidValue('/sender_id', 'there is no such sender');
     }
     const pause = { ...rest, alarmId: null, createdAt: clock(), createdBy: by };
     const [row] = await pauseProviders(tx, [pause]);
@@ -120,10 +120,4 @@ function factOf(
       by,
     },
   };
-}
-
-function invalid(pointer: string, detail: string): AppError {
-  return new AppError('invalid_request', `${pointer.slice(1)}: ${detail}`, {
-    errors: [{ pointer, code: 'invalid_value', detail }],
-  });
 }

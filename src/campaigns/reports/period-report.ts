@@ -10,12 +10,13 @@
  * Fails:    `invalid_request` with the parameter.
  * See:      figures.ts (columns and rates), period/store.ts (SQL), docs/reports.md.
  */
+import { invalidValue } from '../../kernel/errors.ts';
 import { formatId } from '../../kernel/ids.ts';
 import type { Tx } from '../../kernel/postgres/connect.ts';
 import type { CampaignDeps } from '../deps.ts';
 import { COUNTS, NOTHING, TOPIC_DEFINITIONS } from './figures.ts';
 import type { Counts, Grouping, Topic } from './figures.ts';
-import { daysOf, invalidParameter, MAX_HOURLY_DAYS, periodBefore } from './period.ts';
+import { daysOf, MAX_HOURLY_DAYS, periodBefore } from './period.ts';
 import type { Period } from './period.ts';
 import { largestDomains } from './period/largest.ts';
 import {
@@ -103,17 +104,17 @@ function check(query: PeriodQuery): void {
   const { topic, groupBy, period, filters } = query;
   const allowed = GROUPINGS_OF[topic];
   if (!allowed.includes(groupBy)) {
-    throw invalidParameter('group_by', `must be one of ${allowed.join(', ')}`);
+    throw invalidValue('group_by', `must be one of ${allowed.join(', ')}`);
   }
   if (filters.class !== null && !allowed.includes('class')) {
-    throw invalidParameter('class', `${topic} have no class`);
+    throw invalidValue('class', `${topic} have no class`);
   }
   if (groupBy !== 'hour') return;
   if (isByDomain(query)) {
-    throw invalidParameter('group_by', 'a single domain is counted by day, not by hour');
+    throw invalidValue('group_by', 'a single domain is counted by day, not by hour');
   }
   if (daysOf(period) > MAX_HOURLY_DAYS) {
-    throw invalidParameter('to', `by hour a report covers at most ${MAX_HOURLY_DAYS} days`);
+    throw invalidValue('to', `by hour a report covers at most ${MAX_HOURLY_DAYS} days`);
   }
 }
 

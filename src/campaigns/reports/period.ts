@@ -5,7 +5,7 @@
  *           one begins. Days are UTC.
  * Fails:    AppError `invalid_request` with the name of the parameter.
  */
-import { AppError } from '../../kernel/errors.ts';
+import { invalidValue } from '../../kernel/errors.ts';
 
 export interface Period {
   from: Date;
@@ -22,10 +22,10 @@ export const MAX_HOURLY_DAYS = 31;
 export function parsePeriod(from: string, to: string): Period {
   const begin = parseDay('from', from);
   const last = parseDay('to', to);
-  if (begin > last) throw invalidParameter('from', 'is after "to"');
+  if (begin > last) throw invalidValue('from', 'is after "to"');
   const period = { from: begin, until: new Date(last.getTime() + DAY_MS) };
   if (daysOf(period) > MAX_DAYS) {
-    throw invalidParameter('to', `a report covers at most ${MAX_DAYS} days`);
+    throw invalidValue('to', `a report covers at most ${MAX_DAYS} days`);
   }
   return period;
 }
@@ -50,13 +50,7 @@ export function dayOf(at: Date): string {
 function parseDay(name: string, text: string): Date {
   const date = /^\d{4}-\d\d-\d\d$/.test(text) ? new Date(`${text}T00:00:00Z`) : null;
   if (date === null || Number.isNaN(date.getTime()) || dayOf(date) !== text) {
-    throw invalidParameter(name, 'must be a day like 2026-03-01');
+    throw invalidValue(name, 'must be a day like 2026-03-01');
   }
   return date;
-}
-
-export function invalidParameter(name: string, detail: string): AppError {
-  return new AppError('invalid_request', `${name}: ${detail}`, {
-    errors: [{ pointer: name, code: 'invalid_value', detail }],
-  });
 }

@@ -11,7 +11,7 @@
  *           Asking for the state a key has already changes nothing.
  * Fails:    `conflict` (not published, last active key, selector taken), `not_found`.
  */
-import { AppError, assertNever } from '../../kernel/errors.ts';
+import { AppError, assertNever, invalidValue } from '../../kernel/errors.ts';
 import type { Tx } from '../../kernel/postgres/connect.ts';
 import type { CampaignDeps, TxtAnswer } from '../deps.ts';
 import { generateDkimKey } from './dkim-keys.ts';
@@ -56,9 +56,7 @@ export async function addSenderKey(
 ): Promise<SenderKey> {
   const selector = input.selector?.toLowerCase();
   if (selector !== undefined && !SELECTOR.test(selector)) {
-    throw new AppError('invalid_request', 'a selector is one DNS label', {
-      errors: [{ pointer: '/selector', code: 'invalid_value', detail: 'must be one DNS label' }],
-    });
+    throw invalidValue('/selector', 'must be one DNS label');
   }
   const sender = await requireSender(deps, id);
   const made = await generateDkimKey(deps.secret, input.algorithm, selector);

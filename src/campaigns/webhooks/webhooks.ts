@@ -5,7 +5,7 @@
  * Fails:    `invalid_request` with a pointer; `conflict` over 100 webhooks; `not_found`.
  */
 import { randomBytes } from 'node:crypto';
-import { AppError } from '../../kernel/errors.ts';
+import { AppError, invalidValue } from '../../kernel/errors.ts';
 import { deriveKey, seal } from '../../kernel/secrets.ts';
 import type { CampaignDeps } from '../deps.ts';
 import { toPage } from '../page.ts';
@@ -43,9 +43,9 @@ export async function createWebhook(
   input: WebhookInput,
 ): Promise<{ webhook: Webhook; secret: string }> {
   const problem = targetProblem(input.url);
-  if (problem !== null) throw invalid('/url', problem);
+  if (problem !== null) throw invalidValue('/url', problem);
   if (input.secret !== null && !isSecret(input.secret)) {
-    throw invalid('/secret', 'must be whsec_ and the base64 of 24 to 64 bytes');
+    throw invalidValue('/secret', 'must be whsec_ and the base64 of 24 to 64 bytes');
   }
   const own = input.secret ?? formatSecret(randomBytes(SECRET_BYTES));
   const events = input.events.length === 0 ? WEBHOOK_EVENTS : new Set(input.events);
@@ -89,10 +89,4 @@ export async function listWebhookDeliveries(
 
 function withoutSecret({ secretSealed: _, ...webhook }: WebhookRow): Webhook {
   return webhook;
-}
-
-function invalid(pointer: string, detail: string): AppError {
-  return new AppError('invalid_request', `${pointer.slice(1)}: ${detail}`, {
-    errors: [{ pointer, code: 'invalid_value', detail }],
-  });
 }

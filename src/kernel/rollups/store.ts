@@ -4,10 +4,14 @@
  * Promises: counts are added in the transaction of the events they count, so the two agree after any
  *           crash. Rows are summed first and written in key order, rules before daily before minute
  *           before provider, so two writers never wait for each other in a circle.
- * Callers:  call it last in the transaction, and once. The rows of the running minute are hot: a lock
- *           on them is held until the commit, and everybody who takes them last cannot deadlock.
+ * Callers:  call it last in the transaction, and once. The rows of the running minute and quarter of an
+ *           hour are hot: a lock on them is held until the commit, and everybody who takes them last
+ *           cannot deadlock. One other statement takes hot rows: adding suppressions counts them by
+ *           itself (suppressions/store.ts), daily before provider rows, in key order, under a kind of
+ *           its own. Its rows are never among those of this call, so a transaction that adds
+ *           suppressions and then calls this one still takes each row once, and before no other kind's.
  * See:      drizzle/schema.ts dailyRollups, minuteRollups, providerRollups; src/campaigns/reports.ts and
- *           campaigns/reports/ read; suppressions/store.ts counts its own.
+ *           campaigns/reports/ read.
  */
 import type { EventKind } from '../events.ts';
 import type { Db } from '../postgres/connect.ts';
