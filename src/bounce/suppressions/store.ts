@@ -160,7 +160,8 @@ async function insertStronger(
         where (s.expires_at is not null
             and (excluded.expires_at is null or excluded.expires_at > s.expires_at))
           or (${stronger} and (excluded.expires_at is null or excluded.expires_at >= s.expires_at))
-      returning s.*, s.xmax = 0 as is_new
+      returning s.id, s.address_key, s.scope, s.scope_value, s.reason, s.origin, s.campaign_id,
+        s.delivery_id, s.xmax = 0 as is_new
     ), logged as (
       insert into events (kind, campaign_id, delivery_id, data)
       select 'suppression.added', c.campaign_id, c.delivery_id, jsonb_build_object(
