@@ -3,8 +3,8 @@
  *
  * Promises: at most `count` hold a slot; the next one is refused at once with `overloaded`, instead
  *           of waiting with a body on the wire.
- * Why:      each holds a database connection for as long as its client takes, and a handful of slow
- *           clients would leave none for the engine.
+ * Why:      an upload, an import, a report hold a database connection for as long as their client takes,
+ *           and a handful of slow clients would leave none for the engine.
  */
 import { AppError } from '../kernel/errors.ts';
 

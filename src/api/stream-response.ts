@@ -3,7 +3,7 @@
  *
  * Promises: the first piece is made before the status goes out, so that a failure at the start is a
  *           problem document. A client that stops reading for `stallTimeoutMs`, or goes away, ends
- *           the source (and its database cursor) and gives the slot back.
+ *           the source and gives the slot back.
  * Fails:    after the start an error can only cut the connection: the client sees an incomplete
  *           transfer, never a complete-looking half. The log has the reason.
  */

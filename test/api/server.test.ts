@@ -134,30 +134,47 @@ test('more uploads at one time than there are slots are refused at once', async 
   );
 });
 
-test('an export nobody reads ends, and gives its slot and its cursor back', async () => {
+/** Two at one time, of which nothing is read. */
+async function exportTwice() {
+  return await Promise.all(
+    [1, 2].map(async () => {
+      const sent = open('GET', '/v1/suppressions/export');
+      sent.on('error', () => undefined);
+      sent.end();
+      const [response] = (await once(sent, 'response')) as [IncomingMessage];
+      const closed = new Promise((resolve) =>
+        response.on('error', () => undefined).on('close', resolve),
+      );
+      return { sent, response, closed };
+    }),
+  );
+}
+
+test('an export nobody reads holds nothing of the database, ends, and gives its slot back', async () => {
   const { sql } = api.database;
   await sql`insert into suppressions (address_key, reason, origin, evidence)
     select 'many' || n || '@example.com', 'manual', 'import', repeat('x', 1000)
     from generate_series(1, 50000) n`;
-  const sent = open('GET', '/v1/suppressions/export');
-  sent.on('error', () => undefined);
-  sent.end();
-  const [response] = (await once(sent, 'response')) as [IncomingMessage];
-  const closed = new Promise((resolve) =>
-    response.on('error', () => undefined).on('close', resolve),
-  );
-
-  // Nothing is read. The stall ends the cursor first ...
+  const unread = await exportTwice();
+  for (const { response } of unread) expect(response.statusCode).toBe(200);
   await eventually(async () => {
     const [row] = await sql<{ n: number }[]>`
         select count(*)::int as n from pg_stat_activity
         where datname = current_database() and backend_type = 'client backend' and state <> 'idle' and pid <> pg_backend_pid()`;
     expect(row?.n).toBe(0);
   });
+  // Nothing is read. The stall ends both: there is room for two others at one time ...
+  await eventually(async () => {
+    const others = await exportTwice();
+    for (const { sent } of others) sent.destroy();
+    expect(others.map(({ response }) => response.statusCode)).toEqual([200, 200]);
+  });
   // ... and what had been sent before is seen to be incomplete.
-  response.resume();
-  await closed;
-  expect(response.complete).toBe(false);
+  for (const { response, closed } of unread) {
+    response.resume();
+    await closed;
+    expect(response.complete).toBe(false);
+  }
 }, 30_000);
 
 test('an export that is read to the end is complete', async () => {
