@@ -16,7 +16,7 @@
 import { createPrivateKey } from 'node:crypto';
 import { invariant, messageOf } from '../kernel/errors.ts';
 import { formatId } from '../kernel/ids.ts';
-import { createSigner, hashBody } from '../mta/dkim.ts';
+import { createSigner } from '../mta/dkim.ts';
 import type { DkimKey, Signer } from '../mta/dkim.ts';
 import type {
   BatchRecipient,
@@ -244,12 +244,12 @@ const HEADERS_ROOM_BYTES = 4_096;
 async function assemble(headers: string, body: Body, signer: Signer | null): Promise<Buffer> {
   const room = Buffer.allocUnsafe(HEADERS_ROOM_BYTES + body.sizeBytes);
   let at = HEADERS_ROOM_BYTES;
-  for (const part of body.parts) at += part.copy(room, at);
-  const bytes = room.subarray(HEADERS_ROOM_BYTES);
-  const signature =
-    signer === null ? '' : await signer.signHeaders(headers, body.hash?.() ?? hashBody(bytes));
+  for (const { bytes } of body.parts) at += bytes.copy(room, at);
+  const signature = signer === null ? '' : await signer.signHeaders(headers, body.hash());
   const head = `${signature}${headers}\r\n`;
-  if (head.length > HEADERS_ROOM_BYTES) return Buffer.concat([Buffer.from(head, 'latin1'), bytes]);
+  if (head.length > HEADERS_ROOM_BYTES) {
+    return Buffer.concat([Buffer.from(head, 'latin1'), room.subarray(HEADERS_ROOM_BYTES)]);
+  }
   const from = HEADERS_ROOM_BYTES - head.length;
   room.write(head, from, 'latin1');
   return room.subarray(from);

@@ -23,30 +23,52 @@ export interface HeaderField {
 /** Fields of a header block, in order. Bytes are kept as Latin-1 characters. */
 export function parseHeaderBlock(block: string): HeaderField[] {
   const fields: HeaderField[] = [];
-  for (const text of block.split(/\r\n(?![ \t])/)) {
-    const colon = text.indexOf(':');
-    if (colon <= 0) continue;
-    const name = text.slice(0, colon).trimEnd().toLowerCase();
-    fields.push({ name, relaxed: `${name}:${relaxValue(text.slice(colon + 1))}` });
+  for (let from = 0; from < block.length;) {
+    const to = endOfField(block, from);
+    const colon = block.indexOf(':', from);
+    if (colon > from && colon < to) {
+      const name = block.slice(from, colon).trimEnd().toLowerCase();
+      fields.push({ name, relaxed: `${name}:${relaxValue(block.slice(colon + 1, to))}` });
+    }
+    from = to + 2;
   }
   return fields;
 }
 
-export function relaxValue(value: string): string {
-  return value
-    .replace(/\r\n/g, '')
-    .replace(/[ \t]+/g, ' ')
-    .replace(/^ | $/g, '');
+/** Where the line break is that no folding follows. */
+function endOfField(block: string, from: number): number {
+  for (let at = block.indexOf('\r\n', from); at >= 0; at = block.indexOf('\r\n', at + 2)) {
+    const next = block.charCodeAt(at + 2);
+    if (next !== SPACE && next !== TAB) return at;
+  }
+  return block.length;
 }
 
+export function relaxValue(value: string): string {
+  let text = value.includes('\r\n') ? value.replaceAll('\r\n', '') : value;
+  // Most values need nothing but their first space taken away.
+  if (text.includes('  ') || text.includes('\t')) text = text.replace(/[ \t]+/g, ' ');
+  const from = text.startsWith(' ') ? 1 : 0;
+  return text.endsWith(' ') ? text.slice(from, -1) : text.slice(from);
+}
+
+/** 3.4.4 as a whole. */
 export function relaxBody(body: Uint8Array): Buffer {
-  const source = asBuffer(body);
+  return endOnce(relaxLines(body));
+}
+
+/**
+ * 3.4.4 without its rules for the end of the body. Lines relaxed apart are the lines relaxed together,
+ * as long as no white space stands where they were cut.
+ */
+export function relaxLines(lines: Uint8Array): Buffer {
+  const source = asBuffer(lines);
   const relaxed =
-    !source.includes('\t', 0, 'latin1') &&
+    !source.includes(TAB) &&
     !source.includes('  ', 0, 'latin1') &&
     !source.includes(' \r', 0, 'latin1') &&
     source.at(-1) !== SPACE;
-  return endOnce(relaxed ? source : squeeze(source));
+  return relaxed ? source : squeeze(source);
 }
 
 function squeeze(source: Buffer): Buffer {
@@ -71,7 +93,7 @@ function squeeze(source: Buffer): Buffer {
 }
 
 /** No empty lines at the end; one CRLF, unless nothing is left. */
-function endOnce(source: Buffer): Buffer {
+export function endOnce(source: Buffer): Buffer {
   let end = source.length;
   while (end >= 2 && source[end - 2] === CR && source[end - 1] === LF) end -= 2;
   if (end === 0) return Buffer.alloc(0);

@@ -1,3 +1,4 @@
+import { hashBody } from '../../src/mta/dkim.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { compileContentParts } from '../../src/campaigns/source/content.ts';
@@ -72,6 +73,7 @@ test.each(['quoted-printable', 'base64'] as const)('%s: encoded in parts as whol
   fc.assert(
     fc.property(templates, templates, (text, html) => {
       const content = compileContentParts({ subject: 's', text, html }, skeleton, encoding);
+      const body = content.body(VARIABLES);
       const wanted = Buffer.concat([
         skeleton.before,
         encodePart(compileTemplate(text, 'none')(VARIABLES), encoding),
@@ -79,9 +81,10 @@ test.each(['quoted-printable', 'base64'] as const)('%s: encoded in parts as whol
         encodePart(compileTemplate(html, 'html')(VARIABLES), encoding),
         skeleton.after,
       ]);
-      expect(Buffer.concat(content.body(VARIABLES).parts).toString('latin1')).toBe(
+      expect(Buffer.concat(body.parts.map(({ bytes }) => bytes)).toString('latin1')).toBe(
         wanted.toString('latin1'),
       );
+      expect(body.hash()).toBe(hashBody(wanted));
     }),
     { numRuns: 1_000 },
   );

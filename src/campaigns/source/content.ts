@@ -4,7 +4,8 @@
  * Promises: what does not vary is rendered and encoded once: whole lines of fixed text cost a memory
  *           copy, and a body without any is hashed for DKIM once.
  */
-import { hashBody } from '../../mta/dkim.ts';
+import { bodyLines, hashBodyLines } from '../../mta/dkim.ts';
+import type { BodyLines } from '../../mta/dkim.ts';
 import { compilePieces, compileTemplate } from '../templates/render.ts';
 import type { Escaping, Pieces, Variables } from '../templates/render.ts';
 import { encodePart } from './encode.ts';
@@ -14,10 +15,10 @@ import { subjectLine } from './subject.ts';
 
 export interface Body {
   /** The body is these, one behind the other. */
-  parts: readonly Buffer[];
+  parts: readonly BodyLines[];
   sizeBytes: number;
-  /** For DKIM's bh= (mta/dkim.ts hashBody), where it is the same for all; null: hash what was put together. */
-  hash: (() => string) | null;
+  /** For DKIM's bh=; counted when it is asked for, once. */
+  hash(): string;
 }
 
 export interface CompiledContent {
@@ -40,40 +41,36 @@ export function compileContentParts(
   const subject = compileTemplate(content.subject, 'none');
   const text = compilePart(content.text, 'none', encoding);
   const html = compilePart(content.html, 'html', encoding);
-  const build = (variables: Variables): Buffer[] => {
-    const { before, between, after } = skeleton;
-    return [before, ...text(variables), between, ...html(variables), after];
-  };
+  const before = bodyLines(skeleton.before);
+  const between = bodyLines(skeleton.between);
+  const after = bodyLines(skeleton.after);
+  const build = (variables: Variables): Body =>
+    bodyOf([before, ...text(variables), between, ...html(variables), after]);
   const varies = isTemplate(content.text) || isTemplate(content.html);
   let fixed: Body | null = null;
   return {
     subject: (variables) => subjectLine(subject(variables)),
-    body: (variables) =>
-      varies ? bodyOf(build(variables)) : (fixed ??= fixedBody(Buffer.concat(build(variables)))),
+    body: (variables) => (varies ? build(variables) : (fixed ??= build(variables))),
   };
 }
 
-function bodyOf(parts: readonly Buffer[]): Body {
-  const sizeBytes = parts.reduce((sum, part) => sum + part.length, 0);
-  return { parts, sizeBytes, hash: null };
-}
-
-function fixedBody(bytes: Buffer): Body {
+function bodyOf(parts: readonly BodyLines[]): Body {
+  const sizeBytes = parts.reduce((sum, part) => sum + part.bytes.length, 0);
   let known: string | null = null;
-  return { ...bodyOf([bytes]), hash: () => (known ??= hashBody(bytes)) };
+  return { parts, sizeBytes, hash: () => (known ??= hashBodyLines(parts)) };
 }
 
-type Part = (variables: Variables) => readonly Buffer[];
+type Part = (variables: Variables) => readonly BodyLines[];
 
 function compilePart(source: string, escaping: Escaping, encoding: TransferEncoding): Part {
   const pieces = compilePieces(source, escaping);
   if (pieces.fixed.length === 1) {
-    const fixed = encodePart(pieces.fixed[0] ?? '', encoding);
+    const fixed = bodyLines(encodePart(pieces.fixed[0] ?? '', encoding));
     return () => [fixed];
   }
   // Base64 runs across lines: nothing in it is fixed behind the first thing that varies.
   if (encoding === 'base64')
-    return (variables) => [encodePart(joined(pieces, variables), encoding)];
+    return (variables) => [bodyLines(encodePart(joined(pieces, variables), encoding))];
   return compileLines(pieces, encoding);
 }
 
@@ -95,23 +92,23 @@ function compileLines(pieces: Pieces, encoding: TransferEncoding): Part {
     const to = isLast ? text.length : text.lastIndexOf('\n') + 1;
     const whole = (isFirst || from > 0) && to > from;
     if (!whole) return { head: text, lines: null, tail: '' };
-    const lines = encodePart(text.slice(from, to), encoding);
+    const lines = bodyLines(encodePart(text.slice(from, to), encoding));
     return { head: text.slice(0, from), lines, tail: text.slice(to) };
   });
   return (variables) => {
     const varying = pieces.varying(variables);
-    const parts: Buffer[] = [];
+    const parts: BodyLines[] = [];
     let line = '';
     for (const [i, { head, lines, tail }] of cuts.entries()) {
       line += head;
       if (lines !== null) {
-        if (line !== '') parts.push(encodePart(line, encoding));
+        if (line !== '') parts.push(bodyLines(encodePart(line, encoding)));
         parts.push(lines);
         line = tail;
       }
       line += varying[i] ?? '';
     }
-    if (line !== '') parts.push(encodePart(line, encoding));
+    if (line !== '') parts.push(bodyLines(encodePart(line, encoding)));
     return parts;
   };
 }
