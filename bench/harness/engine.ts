@@ -34,6 +34,9 @@ export interface EngineOptions {
 
 export const SECRET = 'the secret of the benchmark, which is no secret at all';
 
+/** That of `npm start`. */
+const COMPILE_CACHE = join(import.meta.dirname, '../../node_modules/.cache/volley');
+
 /** Those of `npm start`. */
 const FLAGS = ['--max-semi-space-size=16'];
 
@@ -65,7 +68,7 @@ export async function startEngineProcess(options: EngineOptions): Promise<Engine
     {
       execArgv: [...FLAGS, ...(options.profiled === true ? profilingFlags() : [])],
       // The bench's environment may hold settings of its user's own Volley.
-      env: { PATH: process.env['PATH'] ?? '' },
+      env: { PATH: process.env['PATH'] ?? '', NODE_COMPILE_CACHE: COMPILE_CACHE },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     },
   );
