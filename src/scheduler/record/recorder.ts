@@ -3,7 +3,8 @@
  *
  * `mark` is the write-ahead mark: it resolves when it is durable that a final dot may be sent.
  * `record` takes decisions, `settle` ends a batch after its last decision; both are kept in order
- * and written together, up to 500 in one transaction, at most 50 ms old.
+ * and written together: as soon as there are 500, at the latest after 50 ms, and up to 2,000 when
+ * they came while the transaction before was under way.
  *
  * Promises: a decision is either committed whole (state, event, rollups, suppression) or kept and
  *           tried again; when the database is away the queue fills to its bound, `ready` does not
@@ -67,7 +68,8 @@ interface Settlement {
 }
 type Item = { entry: Entry } | { settlement: Settlement };
 
-const MAX_PER_TRANSACTION = 500;
+const ENOUGH = 500;
+const MAX_PER_TRANSACTION = 2_000;
 const GATHER_MS = 50;
 const MAX_QUEUED = 5_000;
 const MAX_RETRY_MS = 2_000;
@@ -128,11 +130,11 @@ class GroupRecorder implements Recorder {
 
   #add(item: Item): void {
     this.#queue.push(item);
-    if (this.#queue.length >= MAX_PER_TRANSACTION) this.#wake?.();
+    if (this.#queue.length >= ENOUGH) this.#wake?.();
   }
 
   async #gather(): Promise<void> {
-    if (this.#stopping || this.#queue.length >= MAX_PER_TRANSACTION) return;
+    if (this.#stopping || this.#queue.length >= ENOUGH) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, GATHER_MS);
       this.#wake = () => {
