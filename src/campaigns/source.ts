@@ -27,7 +27,7 @@ import type {
 import { bounceAddress, feedbackAddress, unsubscribeAddress } from '../verp/address.ts';
 import { createKeyRing } from '../verp/keyring.ts';
 import type { KeyRing } from '../verp/keyring.ts';
-import { unsubscribeUrl } from '../verp/link.ts';
+import { unsubscribeLinks } from '../verp/link.ts';
 import { tokensOf } from '../verp/token.ts';
 import type { CampaignDeps } from './deps.ts';
 import { effectiveMode } from './mode.ts';
@@ -81,6 +81,8 @@ interface Opened {
   /** null: the sender has no active key, a relay behind us signs. */
   signer: Signer | null;
   ring: KeyRing;
+  /** null: by mail only. */
+  unsubscribeLink: ((token: string) => string) | null;
   now: () => Date;
 }
 
@@ -119,6 +121,8 @@ async function load(
       (report === null ? '' : reportFields({ ...report, submitter: campaign.domain })),
     signer: signerOf(deps, campaign.domain, keys),
     ring,
+    unsubscribeLink:
+      campaign.unsubscribeBaseUrl === null ? null : unsubscribeLinks(campaign.unsubscribeBaseUrl),
     now: deps.clock,
   };
   return {
@@ -157,11 +161,11 @@ function feedbackField({ id, senderId, stream }: SendingCampaign): string {
 }
 
 async function renderFor(opened: Opened, recipient: BatchRecipient): Promise<Rendered> {
-  const { campaign, ring } = opened;
+  const { ring } = opened;
   const { deliveryId } = recipient;
   const id = formatId('dlv', deliveryId);
   const token = tokensOf(ring, deliveryId);
-  const unsubscribe = unsubscribeOf(campaign, token('unsubscribe'));
+  const unsubscribe = unsubscribeOf(opened, token('unsubscribe'));
   return finish(opened, {
     to: toField(recipient.name, recipient.address),
     messageId: id,
@@ -182,7 +186,7 @@ async function renderCopy(opened: Opened, batchId: bigint): Promise<Rendered> {
   const { campaign, ring } = opened;
   const token = tokensOf(ring, batchId);
   const batch = token('batch');
-  const unsubscribe = unsubscribeOf(campaign, token('unsubscribe_batch'));
+  const unsubscribe = unsubscribeOf(opened, token('unsubscribe_batch'));
   return finish(opened, {
     to: UNDISCLOSED,
     messageId: `${formatId('cmp', campaign.id)}.${batchId.toString(36)}`,
@@ -194,10 +198,9 @@ async function renderCopy(opened: Opened, batchId: bigint): Promise<Rendered> {
   });
 }
 
-function unsubscribeOf(campaign: SendingCampaign, token: string) {
+function unsubscribeOf({ campaign, unsubscribeLink }: Opened, token: string) {
   const mailto = unsubscribeAddress(token, campaign.bounceDomain);
-  const base = campaign.unsubscribeBaseUrl;
-  const url = base === null ? null : unsubscribeUrl(base, token);
+  const url = unsubscribeLink?.(token) ?? null;
   return { mailto, url, link: url ?? `mailto:${mailto}?subject=unsubscribe` };
 }
 

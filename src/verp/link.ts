@@ -11,10 +11,16 @@ import { invariant } from '../kernel/errors.ts';
 export const UNSUBSCRIBE_PATH = '/u/';
 
 export function unsubscribeUrl(baseUrl: string, token: string): string {
+  return unsubscribeLinks(baseUrl)(token);
+}
+
+/** For many tokens: a URL is taken apart once. */
+export function unsubscribeLinks(baseUrl: string): (token: string) => string {
   const url = new URL(baseUrl);
   invariant(/^https?:$/.test(url.protocol), 'an unsubscribe base is an http or https URL');
-  url.pathname = url.pathname.replace(/\/*$/, UNSUBSCRIBE_PATH) + encodeURIComponent(token);
+  url.pathname = url.pathname.replace(/\/*$/, UNSUBSCRIBE_PATH);
   url.search = '';
   url.hash = '';
-  return url.href;
+  const { href } = url;
+  return (token) => href + encodeURIComponent(token);
 }
