@@ -77,6 +77,17 @@ export async function dial(
   return { ok: false, failure: worst(dialer, startedAt, failures) };
 }
 
+/**
+ * Asks the DNS and the policies until a first address is known, or there is none. What it finds is
+ * remembered where `dial` looks, so that a place of the pool is not held by a DNS that is silent.
+ */
+export async function lookUp(dialer: Dialer, destination: Destination): Promise<void> {
+  const startedAtMs = dialer.nowMs();
+  for await (const step of findPlaces(dialer, destination)) {
+    if ('to' in step || dialer.nowMs() - startedAtMs >= MAX_LOOKUP_MS) return;
+  }
+}
+
 /** A source with a connection there works; it only gets no more of them now. */
 function isBeaten(tried: readonly Failure[], isLive: (place: Place) => boolean): boolean {
   const reached = tried.filter(({ end }) => end.stage !== 'dns');

@@ -71,6 +71,8 @@ export interface Site {
   /** A transaction is being pulled for a further connection. */
   growing: boolean;
   waitsForPool: boolean;
+  /** Whether the DNS was asked for it: before that it has no need of a place in the pool. */
+  lookUp: 'not_begun' | 'under_way' | 'done';
   /** After a refused further connection: not before then. */
   growAfterMs: number;
   /** Connections in a row that broke without serving anything. */
@@ -89,6 +91,7 @@ export function createSite(identity: SiteIdentity, deps: SiteDeps): Site {
     links: { dialing: new Set(), busy: new Set(), idle: new Set(), closing: new Set() },
     growing: false,
     waitsForPool: false,
+    lookUp: identity.destination.transport.to === null ? 'not_begun' : 'done',
     growAfterMs: 0,
     barren: 0,
     wornAfter: 0,

@@ -4,7 +4,8 @@
  * A request holds a lane for each connection that works for it. Connections that become free serve
  * the request with the fewest lanes.
  *
- * Promises: at most `maxConnectionsPerSite` connections, closing ones counted. Nothing is pulled
+ * Promises: at most `maxConnectionsPerSite` connections, closing ones counted; the pool is asked for
+ *           the first one when the DNS has told an address, or failed to. Nothing is pulled
  *           before a first connection is ready. Later connections are opened one for each
  *           transaction that is already pulled and waiting, so that one message never opens two.
  *           A transaction is pulled ahead (to travel behind the dot of the one before) only while the
@@ -13,7 +14,7 @@
  *           the reason; so they do when three connections in a row broke before serving anything.
  * See:      site-state.ts (connections as lists), request.ts, dial.ts, pool.ts.
  */
-import { dial } from './dial.ts';
+import { dial, lookUp } from './dial.ts';
 import type { LiveListener } from './attempt.ts';
 import type { Dialed } from './dial.ts';
 import { NOWHERE } from './places.ts';
@@ -187,6 +188,10 @@ function pullToGrow(site: Site, request: RequestState): void {
 }
 
 function open(site: Site): void {
+  if (site.lookUp !== 'done') {
+    beginLookUp(site);
+    return;
+  }
   const placed = site.deps.pool.take(() => {
     site.waitsForPool = false;
     pump(site);
@@ -200,6 +205,16 @@ function open(site: Site): void {
   void dial(site.deps.dialer, site.destination, isLive, listenerOf(site, link)).then((dialed) => {
     if (dialed.ok) onReady(site, link, dialed);
     else onDialFailed(site, link, dialed.failure);
+  });
+}
+
+/** A hundred domains whose DNS is silent kept a hot one from a pool of 20 places for 45 seconds. */
+function beginLookUp(site: Site): void {
+  if (site.lookUp === 'under_way') return;
+  site.lookUp = 'under_way';
+  void lookUp(site.deps.dialer, site.destination).then(() => {
+    site.lookUp = 'done';
+    pump(site);
   });
 }
 

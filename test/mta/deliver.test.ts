@@ -472,6 +472,25 @@ describe('where mail goes', () => {
     expect([...hosts]).toEqual(['x.test', 'm1.test', 'm2.test', 'm3.test']);
   });
 
+  test('domains whose DNS is silent hold no place of the pool: others are served meanwhile', async () => {
+    const { dns, hosts, engine } = await world();
+    dns.add('x.test', 'MX', { preference: 10, exchange: 'a.mx.test' });
+    const dead = Array.from({ length: 6 }, (_, i) => `dead${i}.test`);
+    for (const domain of dead) dns.zone.faults.set(`MX ${domain}`, 'silent');
+    const small = engine({ maxConnections: 2 });
+    let ended = 0;
+    const slow = dead.map(async (domain, i) => {
+      await run(small, makeOrder(1, { domain, firstId: BigInt(100 + i) }));
+      ended += 1;
+    });
+    await expect.poll(() => dns.asked.length).toBe(dead.length);
+    await run(small, makeOrder(20));
+    expect(hosts[0]?.ledger).toHaveLength(20);
+    expect(ended).toBe(0);
+    for (const domain of dead) dns.zone.faults.set(`MX ${domain}`, 'SERVFAIL');
+    await Promise.all(slow);
+  });
+
   test('all hosts refuse: the reply is told', async () => {
     const to = await host({ script: on('CONNECT', '554 5.7.1 blocked') });
     const order = makeOrder(5);
