@@ -12,6 +12,7 @@ import { periodReports } from './period-reports.ts';
 import { reports } from './reports.ts';
 import { resolve } from './resolve.ts';
 import { restart } from './restart.ts';
+import { retention } from './retention.ts';
 import { scale } from './scale.ts';
 import { sessions } from './sessions.ts';
 import { sign } from './sign.ts';
@@ -40,6 +41,7 @@ export const BENCHES: readonly Bench[] = [
   resolve,
   periodReports,
   restart,
+  retention,
   scale,
   soak,
 ];

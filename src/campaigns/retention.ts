@@ -23,8 +23,9 @@ export interface RetentionDays {
 }
 
 const DAY_MS = 86_400_000;
+export const ATTEMPTS_A_CHUNK = 10_000;
 /** A returned message is up to 64 KiB, a notice a dozen rows. */
-const CHUNKS = { inbound: 500, attempts: 10_000, notices: 200, rejects: 5_000 };
+const CHUNKS = { inbound: 500, notices: 200, rejects: 5_000 };
 
 type Purge = (sql: Sql, before: Date, limit: number) => Promise<number>;
 
@@ -41,7 +42,7 @@ export function retentionPurges(
   };
   return {
     'returned messages': all(purgeInbound, days.inboundDays, CHUNKS.inbound),
-    attempts: all(purgeAttempts, days.attemptDays, CHUNKS.attempts),
+    attempts: all(purgeAttempts, days.attemptDays, ATTEMPTS_A_CHUNK),
     notices: all(purgeNotices, days.noticeDays, CHUNKS.notices),
     'rejected rows': all(purgeRejects, days.rejectDays, CHUNKS.rejects),
   };

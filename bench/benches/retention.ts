@@ -1,0 +1,170 @@
+/**
+ * bench/retention — attempts of deliveries purged from a long table, while outcomes are recorded.
+ *
+ * `--n` events are old; one in a hundred is of a kind that stays. The purge is the one of the hourly
+ * housekeeping, chunk by chunk; beside it the recorder marks and records as the engine does. Its rate
+ * alone and its rate meanwhile are the figures, with the longest transaction of the purge.
+ */
+import { purgeAttempts } from '../../src/campaigns/retention/store.ts';
+import { ATTEMPTS_A_CHUNK } from '../../src/campaigns/retention.ts';
+import { createResourceStack } from '../../src/kernel/lifecycle.ts';
+import type { Sql } from '../../src/kernel/postgres/connect.ts';
+import { figure, perSecond, sample } from '../harness/bench.ts';
+import type { Bench, Prepared, Sample } from '../harness/bench.ts';
+import { fillCampaign, fillPending } from '../harness/fill.ts';
+import { startPostgres } from '../harness/postgres.ts';
+import type { BenchServer } from '../harness/postgres.ts';
+import type { Settings } from '../harness/settings.ts';
+import { claim, record } from './queue-work.ts';
+
+const EVENTS = 1_000_000;
+const FULL = 10_000_000;
+const CHUNK = 1_000_000;
+/** One in so many events stays. */
+const KEPT_EVERY = 100;
+const PENDING = 600_000;
+const DOMAINS = 5_000;
+/** Recorded before the purge begins, to compare with. */
+const ALONE_ROUNDS = 20;
+const BATCHES_A_ROUND = 20;
+
+export const retention: Bench = {
+  name: 'retention',
+  measures: 'events purged while outcomes are recorded',
+  headline: perSecond('events'),
+  variants: (settings) => [settings],
+  describe: ({ n }) => ({ events: n ?? EVENTS }),
+  prepare,
+  bars: (result) => [
+    {
+      what: 'longest transaction of the purge, ms',
+      want: 1_000,
+      better: 'lower',
+      got: figure(result, 'longestChunkMs'),
+    },
+    {
+      what: 'recorded while purging, of the rate alone',
+      want: 0.5,
+      better: 'higher',
+      got: figure(result, 'recordedOfAlone'),
+    },
+  ],
+};
+
+interface Filling {
+  name: string;
+  events: number;
+  campaignId: bigint;
+}
+
+async function prepare(settings: Settings): Promise<Prepared> {
+  const events = settings.n ?? EVENTS;
+  const stack = createResourceStack();
+  const server = await startPostgres();
+  stack.onRelease('PostgreSQL', () => server.stop());
+  const source = await server.create();
+  stack.onRelease('filled database', () => source.drop());
+  const filled = await fillCampaign(source.sql, {
+    n: PENDING,
+    state: 'sending',
+    sizeBytes: 2_048,
+    evenDomains: DOMAINS,
+  });
+  await fillPending(source.sql, filled);
+  await fillEvents(source.sql, events);
+  await source.disconnect();
+  const filling = { name: source.name, events, campaignId: filled.campaignId };
+  return {
+    contenders: [{ name: 'Volley', role: 'volley', run: () => run(server, filling) }],
+    notes: events >= FULL ? [] : [`scaled down to ${events} events; in full: --n ${FULL}`],
+    close: () => stack.release(),
+  };
+}
+
+/** As the recorder wrote them, 500 days ago. */
+async function fillEvents(sql: Sql, n: number): Promise<void> {
+  for (let from = 1; from <= n; from += CHUNK) {
+    await sql`
+      insert into events (at, kind, campaign_id, delivery_id, attempt, stage, mx_host, mx_address,
+        reply_code, enhanced_code, reply_text, tls, duration_ms)
+      select now() - interval '500 days',
+        case when i % ${KEPT_EVERY} = 0 then 'bounce.late' else 'delivery.accepted' end,
+        1000000 + i / 100000, 100000000 + i, 1, 'dot', 'mx.big.example', '192.0.2.25:25', 250,
+        '2.0.0', 'Ok: queued as 4D1E2F', 'TLSv1.3 TLS_AES_256_GCM_SHA384', 12
+      from generate_series(${from}::bigint, ${Math.min(n, from + CHUNK - 1)}::bigint) i`;
+  }
+  await sql`vacuum analyze events`;
+}
+
+async function run(server: BenchServer, filling: Filling): Promise<Sample> {
+  const database = await server.create(filling.name);
+  const { sql } = database;
+  const hot = new HotPath(sql, filling.campaignId);
+  for (let round = 0; round < ALONE_ROUNDS; round += 1) await hot.round();
+  const alone = hot.rate();
+  hot.forget();
+  const purging = { over: false };
+  const chunksMs: number[] = [];
+  const beganMs = performance.now();
+  const purge = purgeAll(sql, chunksMs).finally(() => (purging.over = true));
+  while (!purging.over && (await hot.round()));
+  await purge;
+  const seconds = (performance.now() - beganMs) / 1_000;
+  const [left] = await sql<{ old: number }[]>`
+    select count(*)::int as old from events where at < now() - interval '400 days'`;
+  await database.drop();
+  const kept = Math.floor(filling.events / KEPT_EVERY);
+  chunksMs.sort((a, b) => a - b);
+  return sample(filling.events, seconds, {
+    figures: {
+      longestChunkMs: chunksMs.at(-1) ?? 0,
+      medianChunkMs: chunksMs[chunksMs.length >> 1] ?? 0,
+      recordedAlone: alone,
+      recordedMeanwhile: hot.rate(),
+      recordedOfAlone: hot.rate() / alone,
+    },
+    faults: left?.old === kept ? [] : [`${left?.old} old events are left, ${kept} should be`],
+  });
+}
+
+async function purgeAll(sql: Sql, chunksMs: number[]): Promise<void> {
+  const before = new Date(Date.now() - 400 * 86_400_000);
+  for (let taken = ATTEMPTS_A_CHUNK; taken >= ATTEMPTS_A_CHUNK;) {
+    const beganMs = performance.now();
+    taken = await purgeAttempts(sql, before, ATTEMPTS_A_CHUNK);
+    chunksMs.push(performance.now() - beganMs);
+  }
+}
+
+/** Outcomes recorded, some batches a round. */
+class HotPath {
+  readonly #sql: Sql;
+  readonly #campaignId: bigint;
+  #count = 0;
+  #ms = 0;
+
+  constructor(sql: Sql, campaignId: bigint) {
+    this.#sql = sql;
+    this.#campaignId = campaignId;
+  }
+
+  /** False when there is nothing left to record. */
+  async round(): Promise<boolean> {
+    const rows = await claim(this.#sql, this.#campaignId, BATCHES_A_ROUND, BATCHES_A_ROUND);
+    const beganMs = performance.now();
+    await record(this.#sql, this.#campaignId, rows);
+    this.#ms += performance.now() - beganMs;
+    this.#count += rows.length;
+    return rows.length > 0;
+  }
+
+  /** Outcomes a second. */
+  rate(): number {
+    return this.#ms === 0 ? 0 : (this.#count * 1_000) / this.#ms;
+  }
+
+  forget(): void {
+    this.#count = 0;
+    this.#ms = 0;
+  }
+}
