@@ -95,7 +95,8 @@ export async function record(sql: Sql, campaignId: bigint, rows: QueuedRecipient
           domain,
           addressKey: address,
           decision,
-          outcome: SAID,
+          // A reply of its own, as each message has: what one reply says of many is one event.
+          outcome: { ...SAID, reply: SAID.reply === null ? null : { ...SAID.reply } },
         });
       }
       await recorder.settle(batchId);
