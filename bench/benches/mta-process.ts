@@ -3,6 +3,7 @@
  *
  *     fork('mta-process.ts', [JSON.stringify(MtaProcessOptions)])   tells a sample
  */
+import { SETTINGS } from '../../src/kernel/settings.ts';
 import { createMta } from '../../src/mta/deliver.ts';
 import { hashBody } from '../../src/mta/dkim.ts';
 import { createRoutes, staticRules } from '../../src/mta/routes.ts';
@@ -74,6 +75,7 @@ const mta = createMta({
   maxConnections: 20_000,
   maxConnectionsPerSite: options.connections,
   maxMessagesPerConnection: 100_000,
+  maxMessagesPerRoundTrip: SETTINGS.maxMessagesPerRoundTrip.schema.parse(undefined),
   connectTimeoutMs: 30_000,
   now: () => new Date(),
   random: Math.random,

@@ -36,6 +36,7 @@ export function mtaOptions(
     maxConnections: config.maxConnections,
     maxConnectionsPerSite: config.maxConnectionsPerDestination,
     maxMessagesPerConnection: config.maxMessagesPerConnection,
+    maxMessagesPerRoundTrip: config.maxMessagesPerRoundTrip,
     connectTimeoutMs: config.connectTimeoutSeconds * 1_000,
     // A host that failed is forgotten before the first retry asks for it, or the retry is none.
     memory: { failureMs: Math.min(60_000, Math.min(...config.retryScheduleSeconds) * 500) },

@@ -8,80 +8,18 @@
 import { MAX_DELIVERIES_OF_EVENT } from './events.ts';
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import { parseAddress } from './address.ts';
 import { LOG_LEVELS } from './log.ts';
-
-export interface Setting<T> {
-  env: string;
-  meaning: string;
-  secret?: true;
-  /** What the README prints when the default depends on the machine. */
-  defaultText?: string;
-  schema: z.ZodType<T>;
-}
-
-const integer = (min: number, max: number, fallback: number) =>
-  z.coerce.number().int().min(min).max(max).default(fallback);
-const port = (fallback: number) => integer(0, 65_535, fallback);
-
-/** `true`, `false` and the like, or a boolean in the file. */
-const flag = (fallback: boolean) =>
-  z
-    .preprocess((value) => (typeof value === 'boolean' ? String(value) : value), z.stringbool())
-    .default(fallback);
-
-const ROUTE_PATTERN = /^(?:\*|(?:\*\.)?[^\s*@]+)$/;
-const ROUTE_TARGET = /^(?:\[[0-9a-f:.]+\]|[^\s:[\]]+):(\d{1,5})$/i;
-
-/** `host:port` or `[v6]:port`. */
-function isRouteTarget(text: string): boolean {
-  const digits = ROUTE_TARGET.exec(text)?.[1];
-  return digits !== undefined && Number(digits) >= 1 && Number(digits) <= 65_535;
-}
-
-/** `a=b,c=d`, or an object in the file. */
-const routes = z
-  .preprocess(
-    (value) => {
-      if (typeof value !== 'string') return value ?? {};
-      const pairs = value.split(',').filter((pair) => pair.trim() !== '');
-      return Object.fromEntries(
-        pairs.map((pair) => {
-          const at = pair.indexOf('=');
-          return [pair.slice(0, at).trim().toLowerCase(), pair.slice(at + 1).trim()];
-        }),
-      );
-    },
-    z.record(
-      z.string().regex(ROUTE_PATTERN, 'must be a domain, *.domain or *'),
-      z.string().refine(isRouteTarget, 'must be host:port'),
-    ),
-  )
-  .default({});
-
-function isTimeZone(name: string): boolean {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
-  } catch {
-    return false;
-  }
-}
-
-/** `300,900`, or a list in the file. */
-const list = <T extends z.ZodType>(item: T) =>
-  z.preprocess((value) => {
-    if (typeof value !== 'string') return value;
-    return value
-      .split(',')
-      .map((part) => part.trim())
-      .filter((part) => part !== '');
-  }, z.array(item));
-
-const mailAddress = z.string().refine((text) => parseAddress(text).ok, 'must be a mail address');
-
-function setting<T>(env: string, schema: z.ZodType<T>, meaning: string, more = {}): Setting<T> {
-  return { env, schema, meaning, ...more };
-}
+import {
+  flag,
+  integer,
+  isTimeZone,
+  list,
+  mailAddress,
+  port,
+  routes,
+  setting,
+} from './setting-values.ts';
+import type { Setting } from './setting-values.ts';
 
 export const SETTINGS = {
   dataDir: setting(
@@ -282,6 +220,11 @@ export const SETTINGS = {
     'VOLLEY_MAX_MESSAGES_PER_CONNECTION',
     integer(1, 100_000, 100),
     'Transactions before a connection is closed',
+  ),
+  maxMessagesPerRoundTrip: setting(
+    'VOLLEY_MAX_MESSAGES_PER_ROUND_TRIP',
+    integer(1, 100, 8),
+    'Messages on one connection before the first is answered, on long lines to receivers with CHUNKING; 1: never more than one',
   ),
   maxRecipientsPerCopy: setting(
     'VOLLEY_MAX_RECIPIENTS_PER_COPY',

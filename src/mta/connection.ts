@@ -62,7 +62,7 @@ export interface ConnectionListener {
 
 export interface Connection {
   /** Only when `demand()` is not `none`. */
-  send(work: Work, maxRecipients: number | null): void;
+  send(work: Work, maxRecipients: number | null, maxInTrain: number): void;
   demand(): Demand;
   /** QUIT when nothing is under way. */
   quit(): void;
@@ -106,7 +106,7 @@ export function openConnection(
   };
   state.timer = setTimeout(() => failConnect(state, 'connect_timeout'), options.connectTimeoutMs);
   return {
-    send: (work, maxRecipients) => send(state, work, maxRecipients),
+    send: (work, maxRecipients, maxInTrain) => send(state, work, { maxRecipients, maxInTrain }),
     demand: () => state.session?.demand() ?? 'none',
     quit: () => {
       if (state.session === null) failConnect(state, 'aborted');
@@ -151,8 +151,12 @@ function finish(state: State, end: SessionEnd | null): void {
   state.listener.ended(end);
 }
 
-function send(state: State, work: Work, maxRecipients: number | null): void {
-  feed(state, { type: 'work', work, maxRecipients });
+function send(
+  state: State,
+  work: Work,
+  limits: { maxRecipients: number | null; maxInTrain: number },
+): void {
+  feed(state, { type: 'work', work, ...limits });
   work.transaction.marked.then(
     () => feed(state, { type: 'marked', work, durable: true }),
     () => feed(state, { type: 'marked', work, durable: false }),

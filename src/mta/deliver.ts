@@ -43,6 +43,8 @@ export interface MtaOptions extends DialerOptions {
   maxConnections: number;
   maxConnectionsPerSite: number;
   maxMessagesPerConnection: number;
+  /** On one connection before the first is answered (train.ts); 1 when absent. */
+  maxMessagesPerRoundTrip?: number;
   maxConnectionAgeMs?: number;
   idleMs?: number;
 }
@@ -89,6 +91,7 @@ export function createMta(options: MtaOptions): MtaEngine {
       limits: {
         maxConnections: options.maxConnectionsPerSite,
         maxMessagesPerConnection: options.maxMessagesPerConnection,
+        maxMessagesPerRoundTrip: options.maxMessagesPerRoundTrip ?? 1,
         maxAgeMs: options.maxConnectionAgeMs ?? MAX_AGE_MS,
         idleMs: options.idleMs ?? IDLE_MS,
       },

@@ -12,13 +12,20 @@
  *           Recipients over the receiver's limit (452 4.5.3, RFC 9422 RCPTMAX) come back for the
  *           next transaction, as long as each one gets somebody accepted. So does each by himself
  *           whose copy for many was refused for what one of them is (5.1.x, 5.2.x after DATA).
- * See:      session-state.ts (Envelope), session.ts (what an ended session does to them).
+ * See:      envelope.ts, train.ts (several messages in a round trip), session.ts (what an ended
+ *           session does to them).
  */
-import { bdatCommand, fitsXverp, isSafe, mailCommand, needsUtf8, rcptCommand } from './command.ts';
-import { asBuffer, stuffDots } from './dot-stuffing.ts';
 import { assertNever, invariant } from '../kernel/errors.ts';
-import { isAscii } from 'node:buffer';
-import type { LocalFailure } from './outcome.ts';
+import { bdatCommand } from './command.ts';
+import { asBuffer } from './dot-stuffing.ts';
+import {
+  composeCommands,
+  finish,
+  giveBack,
+  hasUndecided,
+  leaveOverLimit,
+  refuseUnsendable,
+} from './envelope.ts';
 import type { Reply } from './reply.ts';
 import { act, decide, decideAll, expect, flush, stageOf, write } from './session-state.ts';
 import type {
@@ -28,30 +35,12 @@ import type {
   SessionEnd,
   SessionState,
   Slot,
+  Work,
 } from './session-state.ts';
-import type { Work } from './session-state.ts';
+import { board, hearFarewell, isForTrain, learnFromReply, onTrainReply } from './train.ts';
 
 /** A bigger message leaves in blocks, each one gone before the next is written. */
 export const BLOCK_BYTES = 131_072;
-
-export function makeEnvelope(state: SessionState, work: Work): Envelope {
-  const { chunking } = state.capabilities;
-  return {
-    work,
-    startedAtMs: state.nowMs,
-    slots: work.recipients.map((recipient) => ({ recipient, state: 'open' })),
-    stuffed: chunking ? null : stuffDots(work.transaction.message),
-    mark: 'waiting',
-    unsent: [],
-    outstanding: 0,
-    mailAccepted: false,
-    ahead: false,
-    rcptAccepted: 0,
-    phase: 'commands',
-    bodyOffset: 0,
-    dotAtMs: 0,
-  };
-}
 
 /** Writes all that may be written now. */
 export function advance(state: SessionState): void {
@@ -62,82 +51,19 @@ export function advance(state: SessionState): void {
 }
 
 function beginQueued(state: SessionState): boolean {
-  const envelope = state.queued;
-  if (envelope === null) return false;
-  const mayGoAhead = state.capabilities.pipelining && !state.aheadRefused;
-  if (state.awaiting !== null && !mayGoAhead) return false;
-  envelope.ahead = state.awaiting !== null;
-  state.queued = null;
+  const [envelope] = state.queued;
+  if (envelope === undefined || state.farewell !== null) return false;
+  const ahead = state.awaiting.length > 0;
+  if (ahead && (!state.capabilities.pipelining || state.aheadRefused)) return false;
+  if (isForTrain(state, envelope)) return board(state, envelope);
+  envelope.ahead = ahead;
+  state.queued.shift();
   state.current = envelope;
   envelope.startedAtMs = state.nowMs;
   refuseUnsendable(state, envelope);
   leaveOverLimit(state, envelope);
   if (hasUndecided(envelope)) envelope.unsent = composeCommands(state, envelope);
   return true;
-}
-
-/** What can be known without asking the receiver. */
-function refuseUnsendable(state: SessionState, envelope: Envelope): void {
-  const { capabilities } = state;
-  const { envelopeSender, message } = envelope.work.transaction;
-  const limit = capabilities.sizeLimitBytes ?? 0;
-  const refuse = (failure: LocalFailure): void =>
-    decideAll(state, envelope, 'open', { stage: 'mail', reply: null, failure });
-
-  // Ours, not his: `bad_address` would be held against the recipient.
-  if (!isSafe(envelopeSender)) refuse('render_failed');
-  if (envelope.stuffed === null && !capabilities.chunking) refuse('render_failed');
-  if (limit > 0 && message.length > limit) refuse('too_large');
-  if (!capabilities.eightBitMime && !isAscii(message)) refuse('eight_bit_unsupported');
-  if (needsUtf8(envelopeSender) && !capabilities.smtpUtf8) refuse('smtputf8_unsupported');
-  for (const slot of envelope.slots) {
-    const { address } = slot.recipient;
-    const failure = !isSafe(address)
-      ? 'bad_address'
-      : needsUtf8(address) && !capabilities.smtpUtf8
-        ? 'smtputf8_unsupported'
-        : null;
-    if (failure !== null) decide(state, envelope, slot, { stage: 'rcpt', reply: null, failure });
-  }
-}
-
-function leaveOverLimit(state: SessionState, envelope: Envelope): void {
-  const limits = [state.maxRecipients, state.capabilities.limits.rcptMax];
-  const limit = Math.min(...limits.map((value) => value ?? Infinity));
-  const open = envelope.slots.filter((slot) => slot.state === 'open');
-  for (const slot of open.slice(limit)) slot.state = 'left_over';
-}
-
-function composeCommands(state: SessionState, envelope: Envelope): Envelope['unsent'] {
-  const { capabilities } = state;
-  const { transaction } = envelope.work;
-  const open = envelope.slots.filter((slot) => slot.state === 'open');
-  const addresses = open.map((slot) => slot.recipient.address);
-  const utf8 = [transaction.envelopeSender, ...addresses];
-  const mail = mailCommand({
-    sender: transaction.envelopeSender,
-    sizeBytes: capabilities.sizeLimitBytes === null ? null : transaction.message.length,
-    eightBit: capabilities.eightBitMime && !isAscii(transaction.message),
-    utf8: utf8.some(needsUtf8),
-    dsn: capabilities.dsn ? { envelopeId: transaction.envelopeId } : null,
-    requireTls: state.options.requireTls,
-    xverp:
-      transaction.xverp === true &&
-      capabilities.xverp &&
-      fitsXverp(transaction.envelopeSender, addresses),
-  });
-  const commands: Envelope['unsent'] = [{ line: mail, expect: { kind: 'mail', envelope } }];
-  if (state.needsReset) commands.unshift({ line: 'RSET\r\n', expect: { kind: 'rset', envelope } });
-  state.needsReset = false;
-  for (const slot of open) {
-    const line = rcptCommand(slot.recipient.address, capabilities.dsn);
-    commands.push({ line, expect: { kind: 'rcpt', envelope, slot } });
-  }
-  // BDAT carries the message itself: it is not written before a recipient is accepted.
-  if (envelope.stuffed !== null) {
-    commands.push({ line: 'DATA\r\n', expect: { kind: 'data', envelope } });
-  }
-  return commands;
 }
 
 /** One step of the current envelope; false when it has to wait. */
@@ -181,10 +107,6 @@ function stepCommands(state: SessionState, envelope: Envelope): boolean {
   return true;
 }
 
-function hasUndecided(envelope: Envelope): boolean {
-  return envelope.slots.some((slot) => slot.state === 'open' || slot.state === 'accepted');
-}
-
 function writeBody(state: SessionState, envelope: Envelope): boolean {
   const bytes = envelope.stuffed?.bytes ?? asBuffer(envelope.work.transaction.message);
   if (envelope.bodyOffset === 0 && envelope.stuffed === null) {
@@ -199,9 +121,9 @@ function writeBody(state: SessionState, envelope: Envelope): boolean {
     return false;
   }
   if (envelope.stuffed !== null) write(state, envelope.stuffed.end);
-  invariant(state.awaiting === null, 'a dot is written while another waits for its reply');
+  invariant(state.awaiting.length === 0, 'a dot is written while another waits for its reply');
   state.current = null;
-  state.awaiting = envelope;
+  state.awaiting.push(envelope);
   envelope.dotAtMs = state.nowMs;
   for (const slot of answered(state, envelope)) expect(state, { kind: 'dot', envelope, slot });
   return true;
@@ -223,6 +145,8 @@ export function onExchangeReply(
 ): SessionEnd | null {
   const { kind, envelope } = expectation;
   envelope.outstanding -= 1;
+  learnFromReply(state, expectation, reply);
+  if (envelope.inTrain) return onTrainReply(state, expectation, reply);
   const stage = stageOf(kind);
   if (reply.code === 421 && kind !== 'dot') return { stage, reply, failure: null };
   const strange: SessionEnd = { stage, reply: null, failure: 'protocol_error' };
@@ -249,7 +173,7 @@ export function onExchangeReply(
     case 'dot':
       onDot(state, envelope, expectation.slot, reply);
       return reply.code === 421 && envelope.outstanding === 0
-        ? { stage, reply, failure: null }
+        ? hearFarewell(state, envelope, { stage, reply, failure: null })
         : null;
     case 'lone_dot':
       finish(state, envelope, null);
@@ -354,7 +278,7 @@ function isAboutSomebody(reply: Reply | null): boolean {
 
 /** The write-ahead mark of a work was made, or failed. */
 export function onMark(state: SessionState, work: Work, durable: boolean): SessionEnd | null {
-  const envelope = [state.current, state.queued].find((one) => one?.work === work);
+  const envelope = [state.current, ...state.queued].find((one) => one?.work === work);
   if (envelope === undefined || envelope === null) return null;
   envelope.mark = durable ? 'durable' : 'failed';
   if (durable) return null;
@@ -362,29 +286,7 @@ export function onMark(state: SessionState, work: Work, durable: boolean): Sessi
   for (const which of ['open', 'accepted', 'left_over'] as const) {
     decideAll(state, envelope, which, decision);
   }
-  if (envelope === state.queued) finish(state, envelope, null);
+  if (state.queued.includes(envelope)) finish(state, envelope, null);
   const granted = envelope.phase === 'go' && envelope.stuffed !== null;
   return granted ? decision : null;
-}
-
-/** Takes an envelope off the session: what is left over comes back, then `done`. */
-export function finish(state: SessionState, envelope: Envelope, dotReplyMs: number | null): void {
-  const leftOver = envelope.slots.filter((slot) => slot.state === 'left_over');
-  giveBack(state, envelope, leftOver, envelope.work.attempts);
-  if (state.current === envelope) state.current = null;
-  if (state.awaiting === envelope) state.awaiting = null;
-  if (state.queued === envelope) state.queued = null;
-  state.actions.push({ type: 'done', work: envelope.work, dotReplyMs });
-}
-
-export function giveBack(
-  state: SessionState,
-  envelope: Envelope,
-  slots: readonly Slot[],
-  attempts: number,
-): void {
-  if (slots.length === 0) return;
-  for (const slot of slots) slot.state = 'decided';
-  const recipients = slots.map((slot) => slot.recipient);
-  state.actions.push({ type: 'returned', work: envelope.work, recipients, attempts });
 }

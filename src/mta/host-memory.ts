@@ -6,8 +6,8 @@
  * Promises: a host that could not be used is not tried again for a minute, so that a thousand
  *           messages for it cost one probe. A host whose TLS is broken is spoken to in clear for three
  *           days (only opportunistic TLS asks). How many recipients a site takes in a transaction is
- *           kept for a day, how many messages on a connection for an hour, and that a site which
- *           offers PIPELINING loses commands of a pipeline for an hour.
+ *           kept for a day, how many messages on a connection for an hour, that a site which offers
+ *           PIPELINING loses commands of a pipeline for an hour, that a train was lost for a day.
  *           Bounded: 10,000 entries of each kind, the oldest goes first. Losing it is harmless.
  */
 import type { SessionEnd } from './session.ts';
@@ -23,6 +23,9 @@ export interface HostMemory {
   rememberMaxMessages(site: string, count: number, nowMs: number): void;
   isUnpipelined(site: string, nowMs: number): boolean;
   rememberUnpipelined(site: string, nowMs: number): void;
+  /** A connection was lost there with several messages in doubt (train.ts). */
+  hasBrokenTrain(site: string, nowMs: number): boolean;
+  rememberBrokenTrain(site: string, nowMs: number): void;
 }
 
 export interface HostMemoryOptions {
@@ -31,6 +34,7 @@ export interface HostMemoryOptions {
   maxRecipientsMs?: number;
   maxMessagesMs?: number;
   unpipelinedMs?: number;
+  brokenTrainMs?: number;
 }
 
 const MAX_ENTRIES = 10_000;
@@ -41,6 +45,7 @@ export function createHostMemory(options: HostMemoryOptions = {}): HostMemory {
   const recipients = createStore<number>(options.maxRecipientsMs ?? 86_400_000);
   const messages = createStore<number>(options.maxMessagesMs ?? 3_600_000);
   const unpipelined = createStore<true>(options.unpipelinedMs ?? 3_600_000);
+  const brokenTrain = createStore<true>(options.brokenTrainMs ?? 86_400_000);
   return {
     failure: (host, nowMs) => failures.get(host, nowMs),
     rememberFailure: (host, end, nowMs) => failures.set(host, end, nowMs),
@@ -52,6 +57,8 @@ export function createHostMemory(options: HostMemoryOptions = {}): HostMemory {
     rememberMaxMessages: (site, count, nowMs) => messages.set(site, count, nowMs),
     isUnpipelined: (site, nowMs) => unpipelined.get(site, nowMs) !== null,
     rememberUnpipelined: (site, nowMs) => unpipelined.set(site, true, nowMs),
+    hasBrokenTrain: (site, nowMs) => brokenTrain.get(site, nowMs) !== null,
+    rememberBrokenTrain: (site, nowMs) => brokenTrain.set(site, true, nowMs),
   };
 }
 

@@ -113,6 +113,10 @@ export interface Envelope {
   /** Bytes of the message already written. */
   bodyOffset: number;
   dotAtMs: number;
+  /** Written whole, message and all, before any of its replies: see train.ts. */
+  inTrain: boolean;
+  /** In a train: what MAIL or RCPT was answered with. `again`: nothing is wrong with the message. */
+  refusal: Decision | 'again' | null;
 }
 
 export type Expectation =
@@ -156,14 +160,23 @@ export interface SessionState {
   expected: Expectation[];
   /** In its commands or its body. */
   current: Envelope | null;
-  /** Its dot is written, the reply is not here. */
-  awaiting: Envelope | null;
+  /** Their dots are written, in this order, the replies are not here. More than one is a train. */
+  awaiting: Envelope[];
   /** The receiver answers no command that came behind a dot: each waits for the reply before it. */
   aheadRefused: boolean;
-  /** Given ahead; begins when `current` has written its dot. */
-  queued: Envelope | null;
+  /** Given ahead; each begins when the one before it has written its dot. */
+  queued: Envelope[];
   /** A transaction was left open at the receiver: RSET comes before the next MAIL. */
   needsReset: boolean;
+  /** How many messages may be on the wire at one time. */
+  maxInTrain: number;
+  /** The shortest wait for a reply that had nothing to do before it; null: not seen. */
+  roundTripMs: number | null;
+  heardAtMs: number;
+  /** A message sent with BDAT was taken. */
+  bdatTaken: boolean;
+  /** 421, with messages behind it. `silent`: none of them has had a reply since. */
+  farewell: { of: Envelope; end: SessionEnd; silent: boolean } | null;
   /** Works whose dot was answered. */
   completed: number;
   maxRecipients: number | null;
@@ -188,10 +201,15 @@ export function initialState(options: SessionOptions, nowMs: number): SessionSta
     auth: null,
     expected: options.implicitTls ? [] : [{ kind: 'greeting' }],
     current: null,
-    awaiting: null,
+    awaiting: [],
     aheadRefused: false,
-    queued: null,
+    queued: [],
     needsReset: false,
+    maxInTrain: 1,
+    roundTripMs: null,
+    heardAtMs: nowMs,
+    bdatTaken: false,
+    farewell: null,
     completed: 0,
     maxRecipients: null,
     awaitingDrain: false,

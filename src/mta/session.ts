@@ -7,15 +7,17 @@
  * Promises: every recipient of every work given gets exactly one outcome or comes back in a
  *           `returned` action, and every work gets one `done`, whatever the receiver does. No reply
  *           can be taken for the answer to another command without DATA noticing: 354 is the only
- *           answer that lets a message go, and nothing else is answered by 354.
+ *           answer that lets a message go, and nothing else is answered by 354. (With BDAT a reply too
+ *           many is noticed when the session has nothing left to wait for.)
  *           A lost connection, silence or garbage after the dot is `ambiguous`; before the dot it
  *           is `deferred`, or `returned` when the connection had served a message before (receivers
  *           end connections after as many messages as they like).
  * Fails:    by the action `end`, always the last one.
- * See:      handshake.ts, exchange.ts, session-state.ts.
+ * See:      handshake.ts, exchange.ts, train.ts, session-state.ts.
  */
 import { assertNever } from '../kernel/errors.ts';
-import { advance, finish, giveBack, makeEnvelope, onExchangeReply, onMark } from './exchange.ts';
+import { finish, giveBack, makeEnvelope, undecided } from './envelope.ts';
+import { advance, onExchangeReply, onMark } from './exchange.ts';
 import { onConnected, onHandshakeReply, onTls } from './handshake.ts';
 import type { LocalFailure, Stage } from './outcome.ts';
 import type { Reply, ReplyEvent } from './reply.ts';
@@ -30,6 +32,7 @@ import type {
   Work,
 } from './session-state.ts';
 import type { Timeouts } from './timeouts.ts';
+import { hasRoomInTrain, mayFormTrain, settleInTrain } from './train.ts';
 import { tlsProblem } from './tls/problem.ts';
 import type { Secured, TlsProblem } from './tls/problem.ts';
 
@@ -42,8 +45,11 @@ export type SessionEvent =
   /** TLS is up. */
   | { type: 'tls'; secured: Secured }
   | { type: 'tls_failed'; problem: TlsProblem }
-  /** Only when `demand()` asks for one. `maxRecipients`: what other sessions learned. */
-  | { type: 'work'; work: Work; maxRecipients: number | null }
+  /**
+   * Only when `demand()` asks for one. `maxRecipients`: what other sessions learned. `maxInTrain`: how
+   * many messages may be on the wire at one time, one when absent.
+   */
+  | { type: 'work'; work: Work; maxRecipients: number | null; maxInTrain?: number }
   | { type: 'marked'; work: Work; durable: boolean }
   /** A write with `drain` has left. */
   | { type: 'drained' }
@@ -123,6 +129,7 @@ function onEvent(state: SessionState, event: SessionEvent): void {
       end(state, tlsEnd(event.problem));
       return;
     case 'work':
+      state.maxInTrain = event.maxInTrain ?? 1;
       onWork(state, event.work, event.maxRecipients);
       return;
     case 'marked':
@@ -223,14 +230,18 @@ function onWork(state: SessionState, work: Work, maxRecipients: number | null): 
     return;
   }
   state.maxRecipients = maxRecipients;
-  state.queued = envelope;
+  state.queued.push(envelope);
 }
 
 function onTimeout(state: SessionState): void {
   if (state.phase === 'quitting') end(state, null);
   else if (state.phase === 'tls') end(state, tlsEnd(TOO_SLOW));
   else if (state.expected.length > 0 || state.awaitingDrain) endHere(state, 'reply_timeout');
-  else if (state.current !== null) endHere(state, 'aborted');
+  else if (isWaitingForMark(state)) endHere(state, 'aborted');
+}
+
+function isWaitingForMark(state: SessionState): boolean {
+  return state.current !== null || state.queued.length > 0;
 }
 
 function onClosed(state: SessionState): void {
@@ -239,7 +250,8 @@ function onClosed(state: SessionState): void {
   // TLS 1.3 lets a receiver refuse after our side is done: that too is broken TLS.
   else if (state.phase === 'tls' || handshaken) {
     end(state, tlsEnd(HUNG_UP));
-  } else endHere(state, 'connection_lost');
+  } else if (state.farewell !== null) end(state, state.farewell.end);
+  else endHere(state, 'connection_lost');
 }
 
 const TOO_SLOW = tlsProblem('validation-failure', 'the TLS handshake took too long');
@@ -275,23 +287,24 @@ function end(state: SessionState, reason: SessionEnd | null): void {
 
 /** What the end of the session means for the works on it. */
 function settle(state: SessionState, reason: SessionEnd): void {
-  const { awaiting, current, queued } = state;
-  const innocent = awaiting !== null;
-  if (awaiting !== null) {
-    const failure = reason.failure ?? 'connection_lost';
-    decideAll(state, awaiting, 'accepted', {
-      stage: 'dot',
-      reply: null,
-      failure,
-      result: 'ambiguous',
-    });
-    finish(state, awaiting, null);
+  const { current } = state;
+  const innocent = state.awaiting.length > 0;
+  for (const envelope of [...state.awaiting]) {
+    if (envelope.inTrain) settleInTrain(state, envelope, reason);
+    else settleAwaiting(state, envelope, reason);
   }
   if (current !== null) settleCurrent(state, current, reason, innocent);
-  if (queued !== null) {
-    giveBack(state, queued, undecided(queued), queued.work.attempts);
-    finish(state, queued, null);
+  for (const envelope of [...state.queued]) {
+    giveBack(state, envelope, undecided(envelope), envelope.work.attempts);
+    finish(state, envelope, null);
   }
+}
+
+function settleAwaiting(state: SessionState, awaiting: Envelope, reason: SessionEnd): void {
+  const failure = reason.failure ?? 'connection_lost';
+  const decision = { stage: 'dot', reply: null, failure, result: 'ambiguous' } as const;
+  decideAll(state, awaiting, 'accepted', decision);
+  finish(state, awaiting, null);
 }
 
 /** Its dot is not written. `innocent`: the session broke over the message before it. */
@@ -317,19 +330,18 @@ function isLost(reason: SessionEnd): boolean {
   return reason.failure === 'connection_lost';
 }
 
-function undecided(envelope: Envelope): Envelope['slots'] {
-  return envelope.slots.filter((slot) => slot.state !== 'decided');
-}
-
 function demandOf(state: SessionState): Demand {
-  if (state.phase !== 'open' || state.quitting || state.queued !== null) return 'none';
-  if (state.current === null && state.awaiting === null) return 'now';
-  return state.capabilities.pipelining && !state.aheadRefused ? 'ahead' : 'none';
+  const { current, awaiting, queued } = state;
+  if (state.phase !== 'open' || state.quitting || state.farewell !== null) return 'none';
+  if (current === null && awaiting.length + queued.length === 0) return 'now';
+  if (!state.capabilities.pipelining || state.aheadRefused) return 'none';
+  if (queued.length === 0) return 'ahead';
+  return current === null && mayFormTrain(state) && hasRoomInTrain(state) ? 'ahead' : 'none';
 }
 
 function quitWhenIdle(state: SessionState): void {
-  const busy = state.current ?? state.awaiting ?? state.queued;
-  if (!state.quitting || state.phase !== 'open' || busy !== null) return;
+  const busy = state.current !== null || state.awaiting.length + state.queued.length > 0;
+  if (!state.quitting || state.phase !== 'open' || busy) return;
   write(state, 'QUIT\r\n');
   expect(state, { kind: 'quit' });
   state.phase = 'quitting';
@@ -348,7 +360,7 @@ function updateDeadline(state: SessionState): void {
           ? ['tls', timeouts.tlsMs]
           : state.current !== null
             ? [state.current.bodyOffset + 1, timeouts.blockMs]
-            : [null, 0];
+            : [state.queued[0] ?? null, timeouts.blockMs];
   if (timed === state.timed) return;
   state.timed = timed;
   state.deadlineMs = timed === null ? null : state.nowMs + waitMs;

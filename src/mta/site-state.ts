@@ -17,6 +17,7 @@ import type { Work } from './session.ts';
 export interface SiteLimits {
   maxConnections: number;
   maxMessagesPerConnection: number;
+  maxMessagesPerRoundTrip: number;
   maxAgeMs: number;
   idleMs: number;
 }
@@ -50,6 +51,8 @@ export interface Link {
   maxMessages: number;
   /** Works whose dot was answered. */
   finished: number;
+  /** Of whose outcome nobody knows. */
+  inDoubt: Set<Work>;
   /** The receiver has said something about a recipient. */
   useful: boolean;
   retireAtMs: number;
@@ -130,6 +133,7 @@ export function createLink(site: Site): Link {
     pulling: false,
     given: 0,
     finished: 0,
+    inDoubt: new Set(),
     useful: false,
     maxMessages: limits.maxMessagesPerConnection,
     retireAtMs: nowMs() + limits.maxAgeMs * (0.9 + random() / 5),

@@ -103,8 +103,14 @@ function give(site: Site, link: Link, request: RequestState, work: Work): void {
   request.served = true;
   link.given += 1;
   link.works.set(work, request);
-  link.connection?.send(work, dialer.memory.maxRecipients(site.name, nowMs()));
+  const maxRecipients = dialer.memory.maxRecipients(site.name, nowMs());
+  link.connection?.send(work, maxRecipients, maxInTrain(site));
   grow(site);
+}
+
+function maxInTrain({ name, deps }: Site): number {
+  const { dialer, limits, nowMs } = deps;
+  return dialer.memory.hasBrokenTrain(name, nowMs()) ? 1 : limits.maxMessagesPerRoundTrip;
 }
 
 /** So that the next envelope can travel behind the dot of this message. */
@@ -269,6 +275,7 @@ function listenerOf(site: Site, link: Link): LiveListener {
   return {
     outcome(work, outcome) {
       if (outcome.reply !== null && outcome.reply.code !== 421) link.useful = true;
+      if (outcome.result === 'ambiguous') link.inDoubt.add(work);
       const request = link.works.get(work);
       if (request !== undefined) tellOutcome(request, outcome);
     },
@@ -323,6 +330,8 @@ function onEnded(site: Site, link: Link, end: SessionEnd | null): void {
   }
   move(site, link, 'gone');
   if (end !== null && !link.useful) site.barren += 1;
+  const { dialer, nowMs } = site.deps;
+  if (link.inDoubt.size > 1) dialer.memory.rememberBrokenTrain(site.name, nowMs());
   const { dialing, busy, idle } = site.links;
   if (end !== null && site.barren >= MAX_BARREN && dialing.size + busy.size + idle.size === 0) {
     fail(site, barrenFailure(site, link, end));

@@ -56,7 +56,8 @@ export interface DeliveryRequest {
   /**
    * The next transaction, or null when there are no more (for now and for this request). Lanes pull
    * by themselves, so it is called again before the last call has answered; after null or a site
-   * failure it is called no more. A few may be pulled ahead of the wire, at most one a lane.
+   * failure it is called no more. One may be pulled ahead of the wire for each lane, or a train
+   * (train.ts).
    */
   next(): Promise<Transaction | null>;
   /** Called once for every recipient of every transaction pulled. Must not throw. */

@@ -37,6 +37,7 @@ export function makeMta(options: Partial<MtaOptions> = {}): MtaEngine {
     maxConnections: 500,
     maxConnectionsPerSite: 10,
     maxMessagesPerConnection: 100,
+    maxMessagesPerRoundTrip: 8,
     connectTimeoutMs: 2_000,
     idleMs: 50,
     timeouts: QUICK,
