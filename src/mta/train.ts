@@ -71,6 +71,8 @@ function bytesOf(envelopes: readonly Envelope[]): number {
 
 export function isForTrain(state: SessionState, { work, slots, stuffed }: Envelope): boolean {
   if (!mayFormTrain(state) || stuffed !== null || slots.length !== 1) return false;
+  // A transaction we gave up may hold recipients: RSET is answered before a message is written.
+  if (state.needsReset) return false;
   if (work.transaction.message.length > MAX_MESSAGE_BYTES) return false;
   return state.awaiting.length > 0 || state.nowMs - state.heardAtMs <= MAX_QUIET_MS;
 }
@@ -117,7 +119,10 @@ export function learnFromReply(
   }
   if (kind === 'dot' && envelope.stuffed === null && reply.code < 300) state.bdatTaken = true;
   const { farewell } = state;
-  if (farewell !== null && farewell.of !== envelope) farewell.silent = false;
+  if (farewell === null) return;
+  // What a refused message is answered besides says nothing about those behind it.
+  const isRefused = farewell.of === envelope && envelope.refusal !== null;
+  if (!isRefused) farewell.silent = false;
 }
 
 /** Answers with the reason to end the session, or null to go on. */
@@ -143,7 +148,7 @@ function read(state: SessionState, expectation: TrainExpectation, reply: Reply):
   const positive = code < 300;
   switch (kind) {
     case 'rset':
-      if (!positive) refuse(state, envelope, 'mail', reply);
+      if (code === 503) refuse(state, envelope, 'mail', reply);
       return positive || code === 503 || code === 421;
     case 'mail':
       envelope.mailAccepted = positive;
@@ -189,13 +194,16 @@ function onBdat(state: SessionState, envelope: Envelope, reply: Reply): void {
   finish(state, envelope, null);
 }
 
-/** 421: what is behind it may still be answered, or the receiver closes. */
+/**
+ * 421: the receiver closes, or goes on. `end` at once when nothing is open that it could still take:
+ * 421 to RSET refuses no message yet.
+ */
 export function hearFarewell(
   state: SessionState,
   of: Envelope,
   end: SessionEnd,
 ): SessionEnd | null {
-  if (!state.awaiting.some((envelope) => envelope !== of)) return end;
+  if (state.awaiting.every((envelope) => envelope === of && of.refusal !== null)) return end;
   state.farewell = { end, of, silent: true };
   for (const envelope of [...state.queued]) {
     giveBack(state, envelope, undecided(envelope), envelope.work.attempts);
@@ -209,13 +217,15 @@ export function settleInTrain(state: SessionState, envelope: Envelope, reason: S
   const { refusal, work } = envelope;
   const { attempts } = work;
   const isWorn = state.completed > 0 && attempts === 0;
+  const isSilent = state.farewell?.silent === true && reason === state.farewell.end;
+  const told = isSilent && state.farewell?.of === envelope ? state.farewell.end : null;
   if (refusal === 'again') giveBack(state, envelope, undecided(envelope), attempts);
-  else if (refusal?.reply?.code === 421 && isWorn) {
+  else if ((told ?? refusal)?.reply?.code === 421 && isWorn) {
     giveBack(state, envelope, undecided(envelope), attempts + 1);
   } else if (refusal !== null) decideAll(state, envelope, 'open', refusal);
-  else if (state.farewell?.silent === true && reason === state.farewell.end) {
-    giveBack(state, envelope, undecided(envelope), attempts);
-  } else {
+  else if (told !== null) decideAll(state, envelope, 'open', told);
+  else if (isSilent) giveBack(state, envelope, undecided(envelope), attempts);
+  else {
     const failure = reason.failure ?? 'connection_lost';
     for (const slot of envelope.slots) {
       decide(state, envelope, slot, { stage: 'dot', reply: null, failure, result: 'ambiguous' });

@@ -48,6 +48,8 @@ export interface ReceiverOptions {
   extensions: readonly string[];
   /** LHLO instead of EHLO, and after the dot an answer for each recipient. */
   lmtp?: boolean;
+  /** A transaction whose content was refused for want of recipients stays open until RSET. */
+  staysOpen?: boolean;
   script?: Script;
   ledger?: Received[];
 }
@@ -194,7 +196,7 @@ export class Receiver {
     const mail = this.#mail;
     const recipients = this.#recipients;
     const usual = recipients.length > 0 ? '250 2.0.0 queued' : '554 5.5.1 no recipients';
-    this.#reset();
+    if (recipients.length > 0 || this.#options.staysOpen !== true) this.#reset();
     const taken =
       this.#options.lmtp === true
         ? recipients.filter(({ address }) => positive(this.#answer(verb, address, usual)))

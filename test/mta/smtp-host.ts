@@ -15,6 +15,7 @@ export interface SmtpHostOptions {
   /** Listens on a Unix socket. */
   socketPath?: string;
   lmtp?: boolean;
+  staysOpen?: boolean;
   extensions?: readonly string[];
   script?: Script;
   /** Before each answer. */
@@ -105,6 +106,7 @@ function converse(raw: Socket, options: SmtpHostOptions, ledger: Received[]): st
       ],
       ledger,
       lmtp: options.lmtp === true,
+      staysOpen: options.staysOpen === true,
       ...(script === undefined ? {} : { script }),
     },
     {

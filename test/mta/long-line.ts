@@ -1,0 +1,142 @@
+/**
+ * test/mta/long-line — a session and a scripted receiver with a round trip of time between them.
+ *
+ * Nothing arrives by itself: `travel` lets what is under way arrive there, and the answers here.
+ */
+import type { RecipientOutcome } from '../../src/mta/outcome.ts';
+import { createSession } from '../../src/mta/session.ts';
+import type { Session, SessionAction, SessionEvent, Work } from '../../src/mta/session.ts';
+import { DEFAULT_TIMEOUTS } from '../../src/mta/timeouts.ts';
+import { ALL_EXTENSIONS, Receiver } from './receiver.ts';
+import type { Script } from './receiver.ts';
+
+export interface LongLineOptions {
+  roundTripMs?: number;
+  maxInTrain?: number;
+  extensions?: readonly string[];
+  script?: Script;
+  staysOpen?: boolean;
+  protocol?: 'smtp' | 'lmtp';
+}
+
+export class LongLine {
+  readonly session: Session;
+  readonly receiver: Receiver;
+  readonly actions: SessionAction[] = [];
+  nowMs = 1_000_000;
+  readonly #options: LongLineOptions;
+  #there: Buffer[] = [];
+  #here: SessionEvent[] = [];
+
+  constructor(options: LongLineOptions = {}) {
+    this.#options = options;
+    const protocol = options.protocol ?? 'smtp';
+    this.session = createSession(
+      {
+        protocol,
+        heloName: 'client.test',
+        refusedNames: [],
+        tls: 'none',
+        implicitTls: false,
+        login: null,
+        requireTls: false,
+        tlsPolicy: 'none',
+        timeouts: DEFAULT_TIMEOUTS,
+        mxHost: 'mx.test',
+        mxAddress: '127.0.0.1:25',
+        sourceAddress: null,
+      },
+      this.nowMs,
+    );
+    this.receiver = new Receiver(
+      {
+        extensions: options.extensions ?? [...ALL_EXTENSIONS, 'CHUNKING'],
+        lmtp: protocol === 'lmtp',
+        staysOpen: options.staysOpen === true,
+        ...(options.script === undefined ? {} : { script: options.script }),
+      },
+      {
+        write: (bytes) => this.#here.push({ type: 'bytes', bytes }),
+        close: () => this.#here.push({ type: 'closed' }),
+        startTls: () => undefined,
+      },
+    );
+  }
+
+  connect(): this {
+    this.receiver.greet();
+    return this.travel(2);
+  }
+
+  give(work: Work): this {
+    const maxInTrain = this.#options.maxInTrain ?? 8;
+    return this.feed({ type: 'work', work, maxRecipients: null, maxInTrain });
+  }
+
+  mark(work: Work, durable = true): this {
+    return this.feed({ type: 'marked', work, durable });
+  }
+
+  send(...works: Work[]): this {
+    for (const work of works) this.give(work).mark(work);
+    return this;
+  }
+
+  /** Round trips. */
+  travel(times = 1): this {
+    const halfMs = (this.#options.roundTripMs ?? 100) / 2;
+    for (let i = 0; i < times; i += 1) {
+      this.nowMs += halfMs;
+      for (const bytes of this.#there.splice(0)) this.receiver.push(bytes);
+      this.nowMs += halfMs;
+      for (const event of this.#here.splice(0)) this.feed(event);
+    }
+    return this;
+  }
+
+  isUnderWay(): boolean {
+    return this.#there.length + this.#here.length > 0;
+  }
+
+  feed(event: SessionEvent): this {
+    for (const action of this.session.handle(event, this.nowMs)) {
+      this.actions.push(action);
+      if (action.type !== 'write') continue;
+      const parts = action.parts.map((part) => Buffer.from(part));
+      this.#there.push(Buffer.concat(parts));
+      if (action.drain) this.feed({ type: 'drained' });
+    }
+    return this;
+  }
+
+  /** Lets the running timeout pass. */
+  timeOut(): void {
+    this.nowMs = this.session.deadlineMs() ?? this.nowMs;
+    this.feed({ type: 'timeout' });
+  }
+
+  outcomes(): RecipientOutcome[] {
+    return this.actions.flatMap((action) => (action.type === 'outcome' ? [action.outcome] : []));
+  }
+
+  /** `1:accepted 2:rejected@rcpt(550)`. */
+  summary(): string {
+    return this.outcomes()
+      .map(({ recipientId, result, stage, failure, reply }) => {
+        const why = result === 'accepted' ? '' : `@${stage}(${failure ?? reply?.code ?? ''})`;
+        return `${recipientId}:${result}${why}`;
+      })
+      .join(' ');
+  }
+
+  /** `4/0`: recipient, attempts. */
+  returned(): string {
+    return this.actions
+      .flatMap((action) =>
+        action.type === 'returned'
+          ? action.recipients.map(({ id }) => `${id}/${action.attempts}`)
+          : [],
+      )
+      .join(' ');
+  }
+}
