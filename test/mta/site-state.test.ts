@@ -27,6 +27,7 @@ function siteWith(random: () => number): Site {
       limits: {
         maxConnections: 10,
         maxMessagesPerConnection: 10,
+        maxMessagesPerRoundTrip: 8,
         maxAgeMs: 300_000,
         idleMs: 5_000,
       },
