@@ -5,6 +5,9 @@
  *           TXT record or the web server: whoever can suppress those must not switch TLS off. A new
  *           id, or a policy older than a day, has it fetched anew; while a policy is at hand nobody
  *           waits for that. One fetch a domain at a time; after one that failed, five minutes pause.
+ *           A policy of shorter life (`max_age: 0`) is not fetched for every connection: it is good for
+ *           five minutes while the same id is announced, and not one moment beyond its life when the
+ *           record has gone or a fetch has failed.
  *           Policies are told to `save`, and known again after a restart (`known`).
  *           Bounded: 50,000 domains; the longest unused go first.
  * Fails:    as a finding without a policy and with the problem: mail goes on as if there were none.
@@ -51,6 +54,7 @@ export interface StsOptions {
 const MAX_DOMAINS = 50_000;
 const DAY_MS = 86_400_000;
 const RETRY_MS = 300_000;
+const LEAST_HOLD_MS = 300_000;
 const NONE: StsFinding = { policy: null, problem: null, isKnown: true };
 
 /** `id` null: no record, or (not `isKnown`) no answer. */
@@ -94,7 +98,7 @@ export function createStsPolicies(options: StsOptions): StsPolicies {
 
 async function findPolicy(state: State, domain: string): Promise<StsFinding> {
   const { id, isKnown } = await state.records.get(domain, () => loadRecord(state, domain));
-  const held = heldPolicy(state, domain);
+  const held = heldPolicy(state, domain, id);
   if (id === null) return { ...finding(held, null), isKnown: isKnown || held !== null };
   if (held !== null) {
     // Behind the mail: what is held is good until it expires.
@@ -102,7 +106,7 @@ async function findPolicy(state: State, domain: string): Promise<StsFinding> {
     return finding(held, null);
   }
   const problem = await renew(state, domain, id);
-  return finding(heldPolicy(state, domain), problem);
+  return finding(heldPolicy(state, domain, id), problem);
 }
 
 function finding(policy: StsPolicy | null, problem: TlsProblem | null): StsFinding {
@@ -110,10 +114,18 @@ function finding(policy: StsPolicy | null, problem: TlsProblem | null): StsFindi
   return policy.mode === 'none' ? NONE : { policy, problem: null, isKnown: true };
 }
 
-function heldPolicy({ policies, options }: State, domain: string): StsPolicy | null {
+/** `id`: what is announced now; null: nothing. */
+function heldPolicy(
+  { policies, options, failed }: State,
+  domain: string,
+  id: string | null,
+): StsPolicy | null {
   const policy = policies.get(domain);
   if (policy === undefined) return null;
-  if (options.now() < policy.expiresAt) return policy;
+  const now = options.now();
+  if (now < policy.expiresAt) return policy;
+  const ageMs = now.getTime() - policy.fetchedAt.getTime();
+  if (ageMs < LEAST_HOLD_MS && policy.id === id && !failed.has(domain)) return policy;
   policies.delete(domain);
   return null;
 }
@@ -213,7 +225,7 @@ function dropOldest(entries: Map<string, unknown>): void {
 async function refresh(state: State): Promise<void> {
   for (const domain of [...state.policies.keys()]) {
     if (state.closing.signal.aborted) return;
-    const policy = heldPolicy(state, domain);
+    const policy = heldPolicy(state, domain, null);
     if (policy !== null && isOld(state, policy)) await renew(state, domain, null);
   }
 }

@@ -78,6 +78,55 @@ test('a policy outlives its record and its server, until it expires', async () =
   expect((await sts.policyOf('x.test')).policy).toBe(null);
 });
 
+describe('a policy of no life (max_age 0)', () => {
+  beforeEach(() => {
+    announce('1');
+    web.text = policyText('enforce', ['mx.x.test'], 0);
+  });
+
+  test('is in force, and fetched once in five minutes', async () => {
+    const sts = policies();
+    for (let second = 0; second < 300; second += 30) {
+      expect((await sts.policyOf('x.test')).policy?.mode).toBe('enforce');
+      nowMs += 30_000;
+    }
+    expect(web.asked).toHaveLength(1);
+    expect((await sts.policyOf('x.test')).policy?.mode).toBe('enforce');
+    expect(web.asked).toHaveLength(2);
+  });
+
+  test('is not in force when it could not be fetched again', async () => {
+    const sts = policies();
+    expect((await sts.policyOf('x.test')).policy?.mode).toBe('enforce');
+    web.text = 'nonsense';
+    nowMs += 300_000;
+    const { policy, problem } = await sts.policyOf('x.test');
+    expect([policy, problem?.type]).toEqual([null, 'sts-policy-invalid']);
+  });
+
+  test('is not in force when another id is announced and its fetch fails', async () => {
+    const sts = policies();
+    await sts.policyOf('x.test');
+    announce('2');
+    web.text = 'nonsense';
+    nowMs += 61_000;
+    // The old record is still the answer, and the new one looked up behind it.
+    await sts.policyOf('x.test');
+    await expect.poll(async () => (await sts.policyOf('x.test')).policy).toBe(null);
+    expect(web.asked).toHaveLength(2);
+  });
+
+  test('is not in force when its record has gone', async () => {
+    const sts = policies();
+    await sts.policyOf('x.test');
+    dns.zone.records.clear();
+    nowMs += 61_000;
+    await sts.policyOf('x.test');
+    await expect.poll(async () => (await sts.policyOf('x.test')).policy).toBe(null);
+    expect(web.asked).toHaveLength(1);
+  });
+});
+
 test('after a restart without DNS the policy of the last run holds', async () => {
   announce('1');
   await policies().policyOf('x.test');
