@@ -37,6 +37,7 @@ export function mtaOptions(
     maxConnectionsPerSite: config.maxConnectionsPerDestination,
     maxMessagesPerConnection: config.maxMessagesPerConnection,
     maxMessagesPerRoundTrip: config.maxMessagesPerRoundTrip,
+    maxBytesInFlight: config.maxBytesInFlight,
     connectTimeoutMs: config.connectTimeoutSeconds * 1_000,
     // A host that failed is forgotten before the first retry asks for it, or the retry is none.
     memory: { failureMs: Math.min(60_000, Math.min(...config.retryScheduleSeconds) * 500) },

@@ -226,6 +226,11 @@ export const SETTINGS = {
     integer(1, 100, 8),
     'Messages on one connection before the first is answered, on long lines to receivers with CHUNKING; 1: never more than one',
   ),
+  maxBytesInFlight: setting(
+    'VOLLEY_MAX_BYTES_IN_FLIGHT',
+    integer(1_048_576, Number.MAX_SAFE_INTEGER, 268_435_456),
+    'Messages of this process in memory at one time, bytes; a bigger one goes alone',
+  ),
   maxRecipientsPerCopy: setting(
     'VOLLEY_MAX_RECIPIENTS_PER_COPY',
     integer(1, 1_000, 50),

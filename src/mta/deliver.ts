@@ -14,6 +14,8 @@
  *           take 10 s a message: 199 messages/s, the whole engine in 362 MB.
  * See:      routes.ts (where mail goes), site.ts (connections), session.ts (the conversation).
  */
+import { createByteBudget } from './byte-budget.ts';
+import type { ByteBudget } from './byte-budget.ts';
 import type { Dialer } from './dial.ts';
 import { createDialer } from './dialer.ts';
 import type { DialerOptions } from './dialer.ts';
@@ -45,6 +47,8 @@ export interface MtaOptions extends DialerOptions {
   maxMessagesPerConnection: number;
   /** On one connection before the first is answered (train.ts); 1 when absent. */
   maxMessagesPerRoundTrip?: number;
+  /** Of messages in memory at one time; no limit when absent. */
+  maxBytesInFlight?: number;
   maxConnectionAgeMs?: number;
   idleMs?: number;
 }
@@ -53,6 +57,7 @@ const MAX_AGE_MS = 300_000;
 const IDLE_MS = 5_000;
 
 interface State {
+  budget: ByteBudget;
   sites: Map<string, Site>;
   deps: SiteDeps;
   local: LocalDeps;
@@ -76,6 +81,7 @@ export function createMta(options: MtaOptions): MtaEngine {
   const pool = createPool(options.maxConnections);
   const { dialer, sts } = createDialer(options);
   const state: State = {
+    budget: createByteBudget(options.maxBytesInFlight ?? Infinity),
     sites: new Map(),
     closing: null,
     closed: null,
@@ -138,7 +144,7 @@ function deliverLeg(
 ): Promise<void> {
   return new Promise((resolve) => {
     const { transport } = route;
-    const request = createRequest(source, options.log ?? null, resolve);
+    const request = createRequest(source, options.log ?? null, state.budget, resolve);
     if (state.closed !== null) {
       failRequest(request, brokenOff(options.now()));
       resolve();

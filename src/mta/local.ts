@@ -14,7 +14,7 @@ import type { Logger } from '../kernel/log.ts';
 import { isSafe } from './command.ts';
 import type { Maildirs } from './maildir.ts';
 import type { RecipientOutcome } from './outcome.ts';
-import { pull, tellOutcome } from './request.ts';
+import { pull, tellOutcome, untilRoom } from './request.ts';
 import type { RequestState } from './request.ts';
 import type { Transaction, TransactionRecipient } from './transaction.ts';
 import type { LocalTransport } from './transport.ts';
@@ -42,7 +42,9 @@ async function runLane(
   request: RequestState,
   transport: LocalTransport,
 ): Promise<void> {
-  for (let work = await pull(request); work !== null; work = await pull(request)) {
+  for (;;) {
+    const work = await pull(request, await untilRoom(request));
+    if (work === null) return;
     const { transaction, recipients } = work;
     const startedAt = deps.now();
     const marked = await transaction.marked.then(
@@ -53,7 +55,7 @@ async function runLane(
       const kept = marked
         ? await keep(deps, transport, transaction, recipient)
         : failed('deferred', 'aborted');
-      tellOutcome(request, {
+      tellOutcome(request, transaction, {
         ...kept,
         recipientId: recipient.id,
         mxHost: null,

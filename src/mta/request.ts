@@ -7,10 +7,16 @@
  * Fails:    a source whose `next` rejects counts as over; a throwing callback is logged, because the
  *           other recipients of the connection are none of its business.
  */
+import type { Asker, ByteBudget, Room } from './byte-budget.ts';
 import type { Logger } from '../kernel/log.ts';
 import type { RecipientOutcome } from './outcome.ts';
 import type { Work } from './session.ts';
-import type { DeliveryRequest, SiteFailure, TransactionRecipient } from './transaction.ts';
+import type {
+  DeliveryRequest,
+  SiteFailure,
+  Transaction,
+  TransactionRecipient,
+} from './transaction.ts';
 
 export interface RequestState {
   readonly source: DeliveryRequest;
@@ -28,17 +34,25 @@ export interface RequestState {
   failure: SiteFailure | null;
   /** A connection has worked for it. */
   served: boolean;
+  readonly budget: ByteBudget;
+  readonly asker: Asker;
+  /** What to do when there is room for its next message. */
+  onRoom: () => void;
   readonly resolve: () => void;
 }
 
 export function createRequest(
   source: DeliveryRequest,
   log: Logger | null,
+  budget: ByteBudget,
   resolve: () => void,
 ): RequestState {
-  return {
+  const request: RequestState = {
     source,
     log,
+    budget,
+    asker: { contentKey: source.contentKey ?? source.domain, wake: () => request.onRoom() },
+    onRoom: () => undefined,
     lanes: 0,
     pulling: 0,
     onWire: 0,
@@ -48,6 +62,26 @@ export function createRequest(
     served: false,
     resolve,
   };
+  return request;
+}
+
+/** Room for the next message, or null; with `wait`, `onRoom` is called when it is the turn. */
+export function takeRoom({ budget, asker }: RequestState, wait: boolean): Room | null {
+  return budget.take(asker, wait);
+}
+
+/** Its turn will come: `onRoom`. */
+export function waitsForRoom({ budget, asker }: RequestState): boolean {
+  return budget.isWaiting(asker);
+}
+
+/** For whoever holds nothing meanwhile. */
+export async function untilRoom(request: RequestState): Promise<Room> {
+  for (;;) {
+    const room = takeRoom(request, true);
+    if (room !== null) return room;
+    await new Promise<void>((resolve) => (request.onRoom = resolve));
+  }
 }
 
 /** How many more connections it could use. */
@@ -62,15 +96,21 @@ export function isOver(request: RequestState): boolean {
 }
 
 /** The next transaction, or null when there is none. */
-export async function pull(request: RequestState): Promise<Work | null> {
-  if (request.exhausted) return null;
+export async function pull(request: RequestState, room: Room): Promise<Work | null> {
+  if (request.exhausted) {
+    room.cancel();
+    return null;
+  }
   request.pulling += 1;
+  let filled = false;
   try {
     const transaction = await request.source.next();
     if (transaction === null) {
       request.exhausted = true;
       return null;
     }
+    filled = true;
+    room.fill(transaction);
     // The mark may fail before a connection looks at it.
     transaction.marked.catch(() => undefined);
     const work: Work = { transaction, recipients: transaction.recipients, attempts: 0 };
@@ -83,6 +123,7 @@ export async function pull(request: RequestState): Promise<Work | null> {
     return null;
   } finally {
     request.pulling -= 1;
+    if (!filled) room.cancel();
   }
 }
 
@@ -97,12 +138,17 @@ export function takeBack(
   else failWork(request, rest, request.failure);
 }
 
-export function tellOutcome(request: RequestState, outcome: RecipientOutcome): void {
+export function tellOutcome(
+  request: RequestState,
+  transaction: Transaction,
+  outcome: RecipientOutcome,
+): void {
   try {
     request.source.onOutcome(outcome);
   } catch (error) {
     request.log?.error({ err: error }, 'an outcome was not taken');
   }
+  request.budget.settle(transaction);
 }
 
 /** The site cannot be used: what was pulled is decided by `failure`, the rest is not pulled. */
@@ -121,5 +167,7 @@ export function failRequest(request: RequestState, failure: SiteFailure): void {
 }
 
 function failWork(request: RequestState, work: Work, failure: SiteFailure): void {
-  for (const { id } of work.recipients) tellOutcome(request, { ...failure, recipientId: id });
+  for (const { id } of work.recipients) {
+    tellOutcome(request, work.transaction, { ...failure, recipientId: id });
+  }
 }

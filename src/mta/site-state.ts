@@ -151,11 +151,15 @@ export function retire(site: Site, link: Link): void {
   link.connection?.quit();
 }
 
-/** The request that has the fewest lanes of those that could use one more. */
-export function pick(site: Site): RequestState | null {
+/** The request that has the fewest lanes of those that could use one more, and suit. */
+export function pick(
+  site: Site,
+  suits: (request: RequestState) => boolean = () => true,
+): RequestState | null {
   let best: RequestState | null = null;
   for (const request of site.requests) {
-    if (need(request) > 0 && (best === null || request.lanes < best.lanes)) best = request;
+    if (need(request) > 0 && suits(request) && (best === null || request.lanes < best.lanes))
+      best = request;
   }
   return best;
 }

@@ -14,12 +14,22 @@
  *           the reason; so they do when three connections in a row broke before serving anything.
  * See:      site-state.ts (connections as lists), request.ts, dial.ts, pool.ts.
  */
-import { dial, lookUp } from './dial.ts';
+import { invariant } from '../kernel/errors.ts';
 import type { LiveListener } from './attempt.ts';
+import type { Room } from './byte-budget.ts';
+import { dial, lookUp } from './dial.ts';
 import type { Dialed } from './dial.ts';
 import { NOWHERE } from './places.ts';
 import type { Place } from './places.ts';
-import { failRequest, need, pull, takeBack, tellOutcome } from './request.ts';
+import {
+  failRequest,
+  need,
+  pull,
+  takeBack,
+  takeRoom,
+  tellOutcome,
+  waitsForRoom,
+} from './request.ts';
 import type { RequestState } from './request.ts';
 import type { SessionEnd, Work } from './session.ts';
 import { describeSource } from './source.ts';
@@ -33,6 +43,7 @@ const MAX_BARREN = 3;
 
 export function addRequest(site: Site, request: RequestState): void {
   site.requests.add(request);
+  request.onRoom = () => pump(site);
   pump(site);
 }
 
@@ -51,15 +62,21 @@ function pump(site: Site): void {
   settle(site);
 }
 
-/** Binds a free connection to a request; false when there is none for it. */
+/**
+ * Binds a free connection to a request; false when there is none for it, or no room for a message.
+ * What was pulled before is sent without room of its own: it has it.
+ */
 function serve(site: Site, link: Link): boolean {
-  const request = pick(site);
+  const first = pick(site);
   // A session that has ended tells so right after what it is telling now.
-  if (request === null || link.connection?.demand() !== 'now') return false;
+  if (first === null || link.connection?.demand() !== 'now') return false;
+  const room = hasWork(first) ? null : takeRoom(first, true);
+  const request = room === null ? pick(site, hasWork) : first;
+  if (request === null) return false;
   if (link.state !== 'busy') move(site, link, 'busy');
   link.request = request;
   request.lanes += 1;
-  feed(site, link, request);
+  feed(site, link, request, room);
   return true;
 }
 
@@ -68,19 +85,16 @@ function unbind(link: Link): void {
   link.request = null;
 }
 
-/** The next work of its request for a connection: from the backlog, else pulled. */
-function feed(site: Site, link: Link, request: RequestState): void {
-  const work = request.backlog.shift();
-  if (work !== undefined) {
+/** The next work of its request for a connection: from the backlog, else pulled into `room`. */
+function feed(site: Site, link: Link, request: RequestState, room: Room | null): void {
+  if (room === null) {
+    const work = request.backlog.shift();
+    invariant(work !== undefined, 'no work, and no room for one');
     give(site, link, request, work);
     return;
   }
-  if (request.exhausted) {
-    release(site, link);
-    return;
-  }
   link.pulling = true;
-  void pull(request).then((pulled) => {
+  void pull(request, room).then((pulled) => {
     link.pulling = false;
     if (pulled !== null && canTake(link, request)) {
       give(site, link, request, pulled);
@@ -125,7 +139,8 @@ function pullAhead(site: Site, link: Link): void {
   for (const other of site.requests) {
     if (other !== request && need(other) > 0 && other.lanes < request.lanes) return;
   }
-  feed(site, link, request);
+  const room = next === undefined ? takeRoom(request, false) : null;
+  if (next !== undefined || room !== null) feed(site, link, request, room);
 }
 
 /** Nothing is on this connection: it serves another request, rests, or is closed. */
@@ -168,6 +183,7 @@ function grow(site: Site): void {
   if (pool.isFull() && working(site) >= fairShare()) return;
   if (working(site) === 0) {
     // Nothing is pulled for a site that was never seen to work.
+    if (waitsForRoom(request) && !hasWork(request)) return;
     if (!request.served || hasWork(request)) open(site);
     else pullToGrow(site, request);
     return;
@@ -185,8 +201,10 @@ function hasWork(request: RequestState): boolean {
 }
 
 function pullToGrow(site: Site, request: RequestState): void {
+  const room = takeRoom(request, working(site) === 0);
+  if (room === null) return;
   site.growing = true;
-  void pull(request).then((work) => {
+  void pull(request, room).then((work) => {
     site.growing = false;
     if (work !== null) request.backlog.push(work);
     pump(site);
@@ -246,7 +264,7 @@ function onReady(site: Site, link: Link, dialed: Extract<Dialed, { ok: true }>):
   );
   if (!serve(site, link)) {
     move(site, link, 'idle');
-    if (site.deps.isClosing()) retire(site, link);
+    if (site.deps.isClosing() && pick(site) === null) retire(site, link);
   }
   pump(site);
 }
@@ -277,7 +295,7 @@ function listenerOf(site: Site, link: Link): LiveListener {
       if (outcome.reply !== null && outcome.reply.code !== 421) link.useful = true;
       if (outcome.result === 'ambiguous') link.inDoubt.add(work);
       const request = link.works.get(work);
-      if (request !== undefined) tellOutcome(request, outcome);
+      if (request !== undefined) tellOutcome(request, work.transaction, outcome);
     },
     returned(work, recipients, attempts) {
       if (attempts > work.attempts) learnWear(site, link);

@@ -51,6 +51,8 @@ export interface DeliveryRequest {
   protection?: Protection;
   /** The source addresses of the sender, when the route names none. */
   pool?: string | null;
+  /** Requests of one key have messages of about one size: a campaign. The domain when absent. */
+  contentKey?: bigint | string;
   /** How many connections this request may use at one time; the site's own cap applies as well. */
   maxLanes: number;
   /**

@@ -127,6 +127,7 @@ class RunningBatch implements BatchRun {
       const messages = await this.#deps.source.open(this.#batch.campaignId);
       const request = {
         domain: this.domain,
+        contentKey: this.#batch.campaignId,
         pool: this.#campaign.pool,
         protection: messages.protection,
         maxLanes: messages.mode === 'parallel' ? this.#deps.maxLanes : 1,
