@@ -76,12 +76,15 @@ export function waitsForRoom({ budget, asker }: RequestState): boolean {
 }
 
 /** For whoever holds nothing meanwhile. */
-export async function untilRoom(request: RequestState): Promise<Room> {
-  for (;;) {
-    const room = takeRoom(request, true);
-    if (room !== null) return room;
-    await new Promise<void>((resolve) => (request.onRoom = resolve));
-  }
+export function untilRoom({ budget, asker: { contentKey } }: RequestState): Promise<Room> {
+  return new Promise((resolve) => {
+    const ask = (): void => {
+      const room = budget.take(asker, true);
+      if (room !== null) resolve(room);
+    };
+    const asker: Asker = { contentKey, wake: ask };
+    ask();
+  });
 }
 
 /** How many more connections it could use. */

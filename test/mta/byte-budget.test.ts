@@ -220,4 +220,19 @@ describe('over real sockets', () => {
       hosts.reduce((sum, { ledger }) => sum + ledger.length, 0),
     );
   });
+
+  test('into no connection: many lanes, room for two messages', async () => {
+    const engine = makeMta({
+      routes: createRoutes([
+        { id: 'static', pattern: '*', transport: { type: 'discard' }, pool: null },
+      ]),
+      maxBytesInFlight: 25_000,
+    });
+    const orders = [makeOrder(30), makeOrder(30, { firstId: 1_000n, domain: 'y.test' })];
+    const watch = watched(orders, () => 10_000);
+    await Promise.all(orders.map(({ request }) => engine.deliver(request)));
+    await engine.close();
+    expect(orders.map(tally)).toEqual(['accepted: 30', 'accepted: 30']);
+    expect(watch.peakBytes()).toBeLessThanOrEqual(40_000);
+  });
 });

@@ -40,6 +40,7 @@ export class LongLine {
         implicitTls: false,
         login: null,
         requireTls: false,
+        unpipelined: false,
         tlsPolicy: 'none',
         timeouts: DEFAULT_TIMEOUTS,
         mxHost: 'mx.test',
