@@ -67,7 +67,28 @@ function verdictOf(matcher: Matcher, reply: ReplyText): Verdict {
   const rule = matcher.match(withCodes(codes, text));
   const verdict =
     rule !== null ? byRule(rule, codes, reply.stage) : (byEnhanced(codes) ?? byThreeDigits(codes));
-  return clearRecipient(verdict, reply.stage);
+  return clearRecipient(aboutStatus(withTime(verdict, text), codes), reply.stage);
+}
+
+/** Who says so in a 5xx has a trouble of his own, or will know better later. */
+const FOR_NOW =
+  /\btemporar|\btry (?:again )?later\b|\bplease (?:re-?try|try again)\b|\bmaintenance\b/;
+
+/** `550 temporary failure, user unknown`: the directory was away, the mailbox may well be there. */
+function withTime(verdict: Verdict, text: string): Verdict {
+  if (!verdict.permanent || BOUNCE_CLASSES[verdict.class].fault !== 'recipient') return verdict;
+  return FOR_NOW.test(text) ? { ...verdict, permanent: false } : verdict;
+}
+
+/** X.1.7 and X.1.8 are about the sender's address, X.6 about the content (RFC 3463). */
+function aboutStatus(verdict: Verdict, { enhanced }: Codes): Verdict {
+  if (BOUNCE_CLASSES[verdict.class].fault !== 'recipient' || enhanced === null) return verdict;
+  const name = /^\d\.1\.[78]$/.test(enhanced)
+    ? 'auth'
+    : /^\d\.6\./.test(enhanced)
+      ? 'content'
+      : null;
+  return name === null ? verdict : { ...verdict, class: name, rule: `${verdict.rule}/by-status` };
 }
 
 /** `bad_domain` is what a greeting may say (RFC 7504); at MAIL it is the sender's domain. */

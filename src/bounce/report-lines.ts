@@ -94,8 +94,15 @@ export function isHard(recipient: InspectedRecipient): boolean {
 }
 
 export function verdictLine(reply: string, verdict: Verdict): VerdictLine {
-  const { action, scope } = BOUNCE_CLASSES[verdict.class];
-  return { reply, class: verdict.class, action, scope, rule: verdict.rule };
+  const { scope } = BOUNCE_CLASSES[verdict.class];
+  return { reply, class: verdict.class, action: actionOf(verdict), scope, rule: verdict.rule };
+}
+
+/** As the class says, but nobody is suppressed by what may pass, and nothing is retried after a no. */
+function actionOf({ class: name, permanent }: Verdict): Action {
+  const { action } = BOUNCE_CLASSES[name];
+  if (action === 'suppress' && !permanent) return 'retry';
+  return action === 'retry' && permanent ? 'give_up' : action;
 }
 
 /**

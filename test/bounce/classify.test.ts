@@ -87,6 +87,81 @@ describe('classify', () => {
     }
   });
 
+  it.each<[string, BounceClass]>([
+    ['550 5.7.1 Your account has been temporarily suspended due to spam', 'policy'],
+    ['550 Your account is disabled', 'policy'],
+    ['554 Message rejected: Sending suspended for this account.', 'policy'],
+    ['550 Sender account is locked', 'policy'],
+    ['550 Invalid user credentials', 'policy'],
+    ['550 From address is invalid', 'auth'],
+    ['550 5.6.0 Invalid address in From header', 'auth'],
+    ['550-The address in the From: header does not exist', 'auth'],
+    ['550 5.7.1 Return-Path address does not exist', 'auth'],
+    ['550 5.1.1 Rejected: no valid Reply-To mailbox', 'auth'],
+    ['550 5.1.7 Invalid address', 'auth'],
+    ['550 5.6.0 Invalid recipient', 'content'],
+    ['550 5.1.1 Verification failed for <news@shop.example>', 'auth'],
+    [
+      '550-Verification failed for <news@shop.example> 550-The mail server could not deliver mail to news@shop.example. The account or domain may not exist, they may be blacklisted. 550 Sender verify failed',
+      'auth',
+    ],
+    [
+      '550-Requested action not taken: mailbox unavailable 550 invalid DNS MX or A/AAAA resource record',
+      'auth',
+    ],
+    ['550 your domain does not exist', 'auth'],
+    ['550 5.1.1 Your domain is not found in DNS', 'auth'],
+    ['550 5.7.1 HELO domain does not exist', 'auth'],
+    ['550 5.1.2 Sender domain does not exist', 'auth'],
+    ['550 IP lookup failed for 192.0.2.1', 'auth'],
+    ['451 4.3.0 LDAP lookup failed', 'system'],
+    ['550 5.1.1 we do not accept mail from dynamic IPs', 'policy'],
+    ['550 5.2.1 Mail from your domain is not accepted', 'policy'],
+    ['550 Your message to user a@b.example has been blocked', 'policy'],
+    ['450 4.1.1 unverified address: Address verification in progress', 'greylisted'],
+    ['550 拒绝接收 发件人在黑名单中', 'blocklisted'],
+    ['550 귀하의 IP는 스팸 발송으로 차단됨', 'reputation'],
+    ['554 5.7.1 스팸으로 차단되었습니다', 'content'],
+    ['550 5.1.1 发件人域名不存在', 'auth'],
+    ['550 5.1.1 送信者が存在しません', 'auth'],
+    ['550 5.1.1 존재하지 않는 발신자', 'auth'],
+    ['550 5.1.1 Der Absender ist unbekannt', 'auth'],
+  ])('hears that we are meant: %s -> %s', (text, name) => {
+    expect(classify(reply(text, { stage: 'rcpt' })).class).toBe(name);
+    expect(BOUNCE_CLASSES[name].fault).not.toBe('recipient');
+  });
+
+  it.each<[string, BounceClass]>([
+    ["550 5.2.1 The recipient's account has been suspended", 'inactive'],
+    ['550 5.1.1 The address in RCPT does not exist', 'bad_mailbox'],
+    ['550 5.1.2 The recipient domain does not exist', 'bad_domain'],
+    ['550 5.1.1 收件人不存在', 'bad_mailbox'],
+    ['550 존재하지 않는 사용자입니다', 'bad_mailbox'],
+    ['550 휴면계정입니다', 'inactive'],
+    ['550 수신거부된 메일입니다', 'blocked_by_recipient'],
+    ['550 Empfaenger unbekannt', 'bad_mailbox'],
+    ["550 L'utilisateur n'existe pas", 'bad_mailbox'],
+    ['550 El usuario no existe', 'bad_mailbox'],
+    ['550 пользователь не найден', 'bad_mailbox'],
+    ['550 Sorry, your address was not found in our whitelist', 'blocked_by_recipient'],
+  ])('hears that the recipient is meant: %s -> %s', (text, name) => {
+    expect(classify(reply(text, { stage: 'rcpt' }))).toMatchObject({
+      class: name,
+      permanent: true,
+    });
+  });
+
+  it('takes a 5xx that asks to come back at its word', () => {
+    for (const text of [
+      '550 temporary failure, user unknown',
+      '550 5.1.1 Recipient lookup failed, try again later',
+      '550 5.2.1 Mailbox is locked temporarily for maintenance',
+    ]) {
+      const verdict = classify(reply(text, { stage: 'rcpt' }));
+      expect(verdict.permanent, text).toBe(false);
+    }
+  });
+
   it('believes `user unknown` in reply to RCPT, and calls it a refusal after DATA', () => {
     const text = '550 User unknown';
     expect(classify(reply(text, { stage: 'rcpt' }))).toMatchObject({ class: 'bad_mailbox' });
@@ -204,6 +279,14 @@ describe('the lines that are printed', () => {
       scope: 'recipient',
       rule: 'any.mailbox-full',
     });
+  });
+
+  it('suppress nobody for a 4xx, and do not retry what is final', () => {
+    const of = (text: string) => verdictLine(text, classify(reply(text))).action;
+    expect(of('550 5.1.1 User unknown')).toBe('suppress');
+    expect(of('450 4.1.1 User unknown')).toBe('retry');
+    expect(of('550 no thanks')).toBe('give_up');
+    expect(of('450 no thanks')).toBe('retry');
   });
 });
 

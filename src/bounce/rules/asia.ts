@@ -1,5 +1,5 @@
 /**
- * Other hosts in China, Japan and Korea, and what Chinese and Japanese reports say in their own
+ * Other hosts in China, Japan and Korea, and what Chinese, Japanese and Korean reports say in their own
  * words.
  */
 import { rulesOf } from './rule.ts';
@@ -65,7 +65,7 @@ export const ASIA_RULES = [
       id: 'blacklist',
       class: 'blocklisted',
       permanent: false,
-      pattern: /ip.{0,20}黑名单|黑名单.{0,20}ip/,
+      pattern: /ip.{0,20}黑名单|黑名单.{0,20}ip|(?:发件人|发信人|发件域名|发件服务器).{0,8}黑名单/,
       evidence: '退信原因: 您的IP地址在对方的黑名单中',
       counter: '退信原因: 收件人已将您加入黑名单',
     },
@@ -143,10 +143,43 @@ export const ASIA_RULES = [
   ]),
   ...rulesOf('kr', 'words of Korean mail hosts', [
     {
+      id: 'ip-blocked',
+      class: 'reputation',
+      permanent: false,
+      pattern: /\bip.{0,24}차단|차단된 ?ip/,
+      evidence: '554 5.7.1 발신 IP가 차단되었습니다.',
+      counter: '554 5.7.1 수신자가 차단한 발신자입니다.',
+    },
+    {
+      id: 'spam',
+      class: 'content',
+      permanent: true,
+      pattern: /스팸(?:으로|메일| 메일)/,
+      evidence: '554 5.7.1 스팸으로 분류되어 거부되었습니다.',
+      counter: '550 5.7.1 수신이 거부되었습니다.',
+    },
+    {
+      id: 'rejected-by-recipient',
+      class: 'blocked_by_recipient',
+      permanent: true,
+      pattern: /수신(?:자|인)?(?:이|가|에)? ?(?:의해 )?(?:거부|차단)/,
+      evidence: '550 수신거부된 메일입니다.',
+      counter: '550 발신 서버에서 거부되었습니다.',
+    },
+    {
+      id: 'inactive',
+      class: 'inactive',
+      permanent: true,
+      pattern: /휴면|(?:계정|메일함|편지함|사용자|아이디).{0,12}(?:정지|중지|비활성|잠[긴겨])/,
+      evidence: '550 5.2.1 휴면 계정입니다.',
+      counter: '550 5.1.1 없는 계정입니다.',
+    },
+    {
       id: 'no-such-user',
       class: 'bad_mailbox',
       permanent: true,
-      pattern: /(?:수신자|사용자|계정|메일 ?주소|편지함).{0,20}(?:존재하지|없는|없습니다|찾을 수)/,
+      pattern:
+        /(?:수신자|사용자|계정|메일 ?주소|편지함|메일박스|메일함).{0,20}(?:존재하지|없는|없습니다|찾을 수)|(?:존재하지 않는|없는) (?:수신|사용자|계정|메일|아이디)/,
       evidence: '550 5.1.1 수신자 계정이 존재하지 않습니다.',
       counter: '수신자의 편지함 용량이 초과되었습니다.',
     },
@@ -154,7 +187,7 @@ export const ASIA_RULES = [
       id: 'full',
       class: 'full',
       permanent: false,
-      pattern: /용량.{0,12}(?:초과|부족)/,
+      pattern: /용량.{0,12}(?:초과|부족)|(?:메일함|편지함|메일박스).{0,12}(?:가득|꽉)/,
       evidence: '수신자의 편지함 용량이 초과되었습니다.',
       counter: '수신자 계정이 존재하지 않습니다.',
     },

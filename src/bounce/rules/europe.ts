@@ -114,4 +114,24 @@ export const EUROPE_RULES = [
       counter: '550 Requested action not taken: mailbox unavailable',
     },
   ]),
+  ...rulesOf('eu', 'words of mail hosts in German, French, Spanish, Italian, Portuguese, Russian', [
+    {
+      id: 'full',
+      class: 'full',
+      permanent: false,
+      pattern:
+        /(?:boîte|boite).{0,50}(?:pleine|saturée)|buz[oó]n.{0,20}(?:lleno|completo)|casella.{0,20}piena|caixa.{0,20}cheia|(?:ящик|почта).{0,20}(?:переполнен|заполнен)/,
+      evidence: '552 5.2.2 La boîte aux lettres du destinataire est pleine',
+      counter: "550 5.1.1 La boîte aux lettres n'existe pas",
+    },
+    {
+      id: 'no-such-user',
+      class: 'bad_mailbox',
+      permanent: true,
+      pattern:
+        /(?:benutzer|empfänger|empfaenger)(?: ist)? (?:unbekannt|nicht bekannt)|(?:utilisateur|destinataire|boîte aux lettres|adresse) (?:n['’]existe pas|inconnue?|inexistante?)|(?:usuario|destinatario|buz[oó]n) (?:no existe|desconocido)|(?:utente|destinatario|casella) (?:non esiste|sconosciut[oa]|inesistente)|(?:usuário|destinatário) (?:não existe|desconhecido|inexistente)|(?:пользователь|получатель|адресат|ящик) (?:не найден|не существует|неизвестен)/,
+      evidence: '550 5.1.1 Benutzer unbekannt',
+      counter: '550 5.1.8 Absender unbekannt',
+    },
+  ]),
 ];

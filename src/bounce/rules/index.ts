@@ -1,10 +1,12 @@
 /**
  * bounce/rules — all rules that Volley ships, in the order in which they are tried.
  *
- * What one provider says comes before what many hosts say. Among the general rules those about the
+ * What is said of us by words that could mean a recipient comes first. What one provider says comes
+ * before what many hosts say. Among the general rules those about the
  * sender come first: a reply that names a block list and a recipient is about the list; suppressing
  * a recipient wrongly is the dearer mistake.
  */
+import { ABOUT_US_RULES, OUR_ACCOUNT_RULES } from './about-us.ts';
 import { APPLE_RULES } from './apple.ts';
 import { ASIA_RULES } from './asia.ts';
 import { EUROPE_RULES } from './europe.ts';
@@ -27,6 +29,7 @@ import { GREYLIST_RULES, REPUTATION_RULES, SENDER_RULES } from './sender.ts';
 import { YAHOO_RULES } from './yahoo.ts';
 
 export const BUILTIN_RULES: readonly Rule[] = [
+  ...OUR_ACCOUNT_RULES,
   ...QQ_RULES,
   ...NETEASE_RULES,
   ...GMAIL_RULES,
@@ -36,6 +39,7 @@ export const BUILTIN_RULES: readonly Rule[] = [
   ...ASIA_RULES,
   ...EUROPE_RULES,
   ...GATEWAY_RULES,
+  ...ABOUT_US_RULES,
   ...GREYLIST_RULES,
   ...SENDER_RULES,
   ...SIZE_RULES,

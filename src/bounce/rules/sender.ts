@@ -18,7 +18,7 @@ export const GREYLIST_RULES = rulesOf('any', 'RFC 6647', [
     class: 'greylisted',
     permanent: false,
     pattern:
-      /^4[25][01] 4\.7\.1 .{0,120}(?:try again|try later|retry|come back)|^450 4\.3\.2 service currently unavailable/,
+      /^4[25][01] 4\.7\.1 .{0,120}(?:try again|try later|retry|come back)|^450 4\.3\.2 service currently unavailable|^4\d\d .{0,160}verification in progress/,
     evidence: '451 4.7.1 Please try again later, first contact',
     counter: '550 5.7.1 Do not try again',
   },
