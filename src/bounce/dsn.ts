@@ -64,7 +64,8 @@ function recipientOf(group: Headers): DsnRecipient {
   return {
     finalRecipient: final ?? address('x-actual-recipient'),
     originalRecipient: address('original-recipient'),
-    action: actionOf(field('action')),
+    // RFC 3464 2.3.9: only of what is still being tried.
+    action: actionOf(field('action')) ?? (group.has('will-retry-until') ? 'delayed' : null),
     status: STATUS.exec(field('status') ?? '')?.[1] ?? null,
     diagnostic: headerText(diagnosticOf(group)),
     remoteMta: remote === null ? null : afterType(remote),

@@ -6,12 +6,20 @@
  *           however many addresses it holds. A report that names nobody is still a bounce: our VERP
  *           token says who it was.
  */
+import { firstAddress, sameAddress } from './addresses.ts';
+import { isPersonalAnswer } from './autoreply.ts';
 import { headerText } from './charset.ts';
 import type { Classifier } from './classify.ts';
 import { localNames } from './families/local-names.ts';
-import { familyOf, looksLikeReport } from './families/report-signs.ts';
+import { familyOf, isFromReporter, looksLikeReport } from './families/report-signs.ts';
 import type { TextRecipient } from './families/text-report.ts';
-import { DELIVERED, FAILURE, WARNING, WARNING_SUBJECT } from './families/wording.ts';
+import {
+  DELIVERED,
+  FAILURE,
+  REPORT_SUBJECT,
+  WARNING,
+  WARNING_SUBJECT,
+} from './families/wording.ts';
 import type { DsnAction, InspectedRecipient, Inspection } from './inspection.ts';
 import type { Material } from './material.ts';
 import { firstHeader, type Message } from './message.ts';
@@ -31,6 +39,7 @@ export function readWordedReport(
   const subject = headerText(firstHeader(message.headers, 'subject') ?? '').slice(0, 300);
   const named =
     material.report.recipients.length > 0 ? material.report.recipients : localNames(message, lines);
+  if (isHimself(message, named)) return null;
   const action = actionOf(subject, lines);
   const recipients = named.map((each) =>
     inspected(each, action, { subject, shared: material.report.shared }, classify),
@@ -39,11 +48,25 @@ export function readWordedReport(
   return { kind, recipients, family: familyOf(message, lines) };
 }
 
-/** RFC 3834: an answer from a person's own address, not from a mail system. */
+/**
+ * RFC 3834: an answer from a person's own address, not from a mail system. It may hold any words:
+ * `the old mailbox is no longer available, write to ...`.
+ */
 function isOrdinaryAnswer(message: Message): boolean {
   const { headers } = message;
   const submitted = (firstHeader(headers, 'auto-submitted') ?? '').toLowerCase();
-  return /^auto-(?:replied|generated)\s*\(?vacation/.test(submitted);
+  if (/^auto-(?:replied|generated)\s*\(?vacation/.test(submitted)) return true;
+  if (isFromReporter(message) || headers.has('x-failed-recipients')) return false;
+  if (isPersonalAnswer(message)) return true;
+  const subject = headerText(firstHeader(headers, 'subject') ?? '');
+  return submitted.startsWith('auto-replied') && !REPORT_SUBJECT.test(subject);
+}
+
+/** Who writes from an address has it: `anna@example.com: I no longer work here`. */
+function isHimself(message: Message, named: readonly TextRecipient[]): boolean {
+  if (named.length === 0 || message.type === 'multipart/report') return false;
+  const from = firstAddress(headerText(firstHeader(message.headers, 'from') ?? ''));
+  return from !== null && named.every(({ recipient }) => sameAddress(recipient, from));
 }
 
 function actionOf(subject: string, lines: readonly string[]): DsnAction {

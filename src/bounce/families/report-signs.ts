@@ -18,17 +18,27 @@ export function looksLikeReport(message: Message, lines: readonly string[]): boo
 
 function weigh(message: Message, lines: readonly string[]): number {
   const { headers } = message;
-  const from = headerText(firstHeader(headers, 'from') ?? '');
   const subject = headerText(firstHeader(headers, 'subject') ?? '');
   let weight = 0;
-  if (REPORTER.test(from) || /<>/.test(from)) weight += 2;
+  if (isFromReporter(message)) weight += 2;
   if (firstHeader(headers, 'return-path')?.trim() === '<>') weight += 1;
   if (headers.has('x-failed-recipients')) weight += 3;
-  if (message.type === 'multipart/report') weight += 2;
+  // A read receipt has that form too, and the null sender (RFC 8098).
+  if (message.type === 'multipart/report' && !isReceipt(message)) weight += 2;
   if (REPORT_SUBJECT.test(subject)) weight += 2;
   if (FAILURE.test(lines.slice(0, 40).join(' ').replace(/\s+/g, ' '))) weight += 2;
   if (message.parts.some(({ type }) => isReturnedType(type))) weight += 1;
   return weight;
+}
+
+/** A mail system wrote it, by its name. */
+export function isFromReporter(message: Message): boolean {
+  const from = headerText(firstHeader(message.headers, 'from') ?? '');
+  return REPORTER.test(from) || /<>/.test(from);
+}
+
+function isReceipt(message: Message): boolean {
+  return message.parameters.get('report-type')?.toLowerCase() === 'disposition-notification';
 }
 
 export function isReturnedType(type: string): boolean {
