@@ -4,7 +4,7 @@
  * Promises: `parseAddress` accepts what can stand between the angle brackets of RCPT TO (RFC 5321
  *           4.1.2, dot-string or quoted local part, RFC 6531 for UTF-8 local parts) and gives back
  *           the domain in lower-case ASCII (IDNA, RFC 5891). `key` is what duplicates and
- *           suppressions are compared by: local part in lower case too.
+ *           suppressions are compared by: local part in lower case too, without needless quotes.
  * Never:    lets CR, LF, NUL or any other control character through; folds dots or +tags (they are
  *           other mailboxes at most providers); takes `a@x.example/y` for an address at x.example.
  * Fails:    with a reason as a value.
@@ -66,7 +66,13 @@ export function parseAddress(input: string): AddressResult {
   const address = `${local}@${domain}`;
   if (Buffer.byteLength(address) > 254) return refuse('is longer than 254 octets');
 
+  const key = `${plain ? local : withoutQuotes(local)}@${domain}`.toLowerCase().normalize('NFC');
   const utf8 = /[^\u0000-\u007f]/u.test(local);
-  const value = { address, local, domain, key: address.toLowerCase().normalize('NFC'), utf8 };
-  return { ok: true, value };
+  return { ok: true, value: { address, local, domain, key, utf8 } };
+}
+
+/** `"anna"` is the mailbox `anna` (RFC 5321 4.1.2); quotes that are needed stay. */
+function withoutQuotes(local: string): string {
+  const content = local.slice(1, -1).replace(/\\(.)/gu, '$1');
+  return content.split('.').every((atom) => ATEXT.test(atom)) ? content : local;
 }

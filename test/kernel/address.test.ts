@@ -7,6 +7,9 @@ test.each([
   [' Ann.Lee@Example.COM ', 'Ann.Lee@example.com', 'ann.lee@example.com'],
   ['用户@例子.中国', '用户@xn--fsqu00a.xn--fiqs8s', '用户@xn--fsqu00a.xn--fiqs8s'],
   ['"a b"@example.com', '"a b"@example.com', '"a b"@example.com'],
+  ['"Ann"@example.com', '"Ann"@example.com', 'ann@example.com'],
+  ['"a\\n.n"@example.com', '"a\\n.n"@example.com', 'an.n@example.com'],
+  ['"a..b"@example.com', '"a..b"@example.com', '"a..b"@example.com'],
   ["o'hara+tag@example.co.kr", "o'hara+tag@example.co.kr", "o'hara+tag@example.co.kr"],
 ])('%s is taken as %s', (input, address, key) => {
   expect(parseAddress(input)).toMatchObject({ ok: true, value: { address, key } });
