@@ -32,6 +32,8 @@ export async function answerCommand(deps: ListDeps, tx: Tx, arrival: Arrival): P
   const writer = writerOf(envelopeSender);
   if (writer === null || isAutomatic(envelopeSender, headers, inspection)) return;
   const { command, domain } = destination;
+  // What is written from our own bounce addresses is forged, and the answer would come back to us.
+  if (writer.domain === domain) return;
   if (command.verb === 'request') {
     const { action, stream } = command;
     const request = { domain, stream, action, addressKey: writer.key };

@@ -218,6 +218,13 @@ describe('by mail', () => {
     expect(await answers()).toHaveLength(3);
   });
 
+  test('a request that claims to come from one of our bounce addresses is not answered', async () => {
+    const to = `list-unsubscribe+marketing@${BOUNCE_DOMAIN}`;
+    await write(to, 'Subject: x', `b+ceaaa@${BOUNCE_DOMAIN}`);
+    await write(to, 'Subject: x', to);
+    expect(await answers()).toEqual([]);
+  });
+
   test('our own mail sent back to a list address is not answered: no loop', async () => {
     await write(`list-subscribe+marketing@${BOUNCE_DOMAIN}`, 'X-Volley-Trace: ceaaa');
     expect(await answers()).toEqual([]);
