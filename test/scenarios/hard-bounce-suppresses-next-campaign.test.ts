@@ -23,6 +23,10 @@ test('a mailbox that does not exist is suppressed and not tried by the next camp
   expect(await suppressedAddresses(world.api)).toEqual(
     new Map([['unknown+gone@gmail.example', 'hard_bounce']]),
   );
+  // It was the receiving host that refused; the recipient himself has asked for nothing.
+  for await (const row of world.api.all<{ origin: string }>('/v1/suppressions')) {
+    expect(row.origin).toBe('system');
+  }
 
   const second = await startCampaign(world.api, { recipients: ['unknown+gone@gmail.example'] });
   await untilState(world.api, second, 'completed');

@@ -343,7 +343,7 @@ async function holdAgainst(tx: Tx, entries: readonly Entry[], at: Date): Promise
     const facts = { addressKey, class: name, evidence, campaignId };
     if (soft !== null) softBounces.push({ ...facts, kind: soft, at });
     if (suppression === null) continue;
-    suppressions.push({ ...facts, ...suppression, origin: 'recipient', deliveryId });
+    suppressions.push({ ...facts, ...suppression, origin: 'system', deliveryId });
   }
   await addSuppressions(tx, suppressions);
   await countSoftBounces(tx, softBounces);
