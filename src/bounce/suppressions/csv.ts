@@ -89,7 +89,7 @@ function readHeader(record: readonly string[]): (EntryField | null)[] {
   if (!named.includes('email') || new Set(named).size < named.length) {
     throw new AppError(
       'invalid_body',
-      'the first row of the CSV must name the columns, `email` among them, each once',
+      'the first row of the CSV must name the columns, separated by commas, `email` among them, each once',
     );
   }
   return fields;
