@@ -201,11 +201,11 @@ async function check(
   refuseTooMany(emails.length);
   const asked = emails.map((email) => ({ email, address: parseAddress(email) }));
   const keys = asked.flatMap(({ address }) => (address.ok ? [address.value.key] : []));
-  const found = Map.groupBy(
-    await findSuppressions(deps.sql, keys, context),
-    (row) => row.addressKey,
-  );
-  const gone = await findErased(deps, keys);
+  const [rows, gone] = await Promise.all([
+    findSuppressions(deps.sql, keys, context),
+    findErased(deps, keys),
+  ]);
+  const found = Map.groupBy(rows, (row) => row.addressKey);
   return asked.map(({ email, address }) => {
     const suppressions = address.ok ? (found.get(address.value.key) ?? []) : [];
     const erased = address.ok && gone.has(address.value.key);
