@@ -39,7 +39,7 @@ export interface AddCounts {
 
 /** More addresses than this are told as `*`: read the table. */
 const MAX_NOTIFICATIONS = 100;
-const STREAMED_ROWS = 5_000;
+const STREAMED_ROWS = 2_000;
 
 const COLUMNS = [
   'id',
