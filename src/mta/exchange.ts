@@ -207,8 +207,23 @@ function onRcpt(state: SessionState, envelope: Envelope, slot: Slot, reply: Repl
       state.maxRecipients = taken.length;
       act(state, { type: 'learned', maxRecipients: taken.length });
     }
+  } else if (slot.state === 'open' && state.capabilities.pipelining && envelope.stuffed !== null) {
+    slot.state = 'refused';
+    slot.refusal = reply;
   } else {
     decide(state, envelope, slot, { stage: 'rcpt', reply, failure: null });
+  }
+}
+
+/**
+ * DATA was written together with the RCPTs, and its answer shows that no reply before it was left out
+ * or said twice: only then is it sure whom each refusal was for. A receiver that closes instead is
+ * believed: many do after a refusal.
+ */
+export function believeRefusals(state: SessionState, envelope: Envelope): void {
+  for (const slot of envelope.slots) {
+    if (slot.state !== 'refused') continue;
+    decide(state, envelope, slot, { stage: 'rcpt', reply: slot.refusal ?? null, failure: null });
   }
 }
 
@@ -222,6 +237,7 @@ function saysTooMany(reply: Reply): boolean {
 }
 
 function onData(state: SessionState, envelope: Envelope, reply: Reply): SessionEnd | null {
+  believeRefusals(state, envelope);
   if (reply.code !== 354) {
     decideOrSplit(state, envelope, { stage: 'data', reply, failure: null });
     state.needsReset ||= envelope.mailAccepted;
@@ -283,7 +299,7 @@ export function onMark(state: SessionState, work: Work, durable: boolean): Sessi
   envelope.mark = durable ? 'durable' : 'failed';
   if (durable) return null;
   const decision = { stage: 'data', reply: null, failure: 'aborted' } as const;
-  for (const which of ['open', 'accepted', 'left_over'] as const) {
+  for (const which of ['open', 'accepted', 'refused', 'left_over'] as const) {
     decideAll(state, envelope, which, decision);
   }
   if (state.queued.includes(envelope)) finish(state, envelope, null);

@@ -87,8 +87,12 @@ export type Phase =
 
 export interface Slot {
   readonly recipient: TransactionRecipient;
-  /** accepted: by RCPT. left_over: for the next transaction. decided: has its outcome. */
-  state: 'open' | 'accepted' | 'left_over' | 'decided';
+  /**
+   * accepted: by RCPT. refused: by RCPT, and `refusal` is believed when DATA is answered. left_over:
+   * for the next transaction. decided: has its outcome.
+   */
+  state: 'open' | 'accepted' | 'refused' | 'left_over' | 'decided';
+  refusal?: Reply;
 }
 
 /** A work on the wire. */

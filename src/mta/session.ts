@@ -17,7 +17,7 @@
  */
 import { assertNever } from '../kernel/errors.ts';
 import { finish, giveBack, makeEnvelope, undecided } from './envelope.ts';
-import { advance, onExchangeReply, onMark } from './exchange.ts';
+import { advance, believeRefusals, onExchangeReply, onMark } from './exchange.ts';
 import { onConnected, onHandshakeReply, onTls } from './handshake.ts';
 import type { LocalFailure, Stage } from './outcome.ts';
 import type { Reply, ReplyEvent } from './reply.ts';
@@ -314,6 +314,8 @@ function settleCurrent(
   reason: SessionEnd,
   innocent: boolean,
 ): void {
+  // Out of step, nobody knows whom they were for.
+  if (reason.failure !== 'protocol_error') believeRefusals(state, current);
   const worn = state.completed > 0 && (isLost(reason) || reason.reply?.code === 421);
   if ((innocent || worn) && current.work.attempts === 0 && current.mark !== 'failed') {
     giveBack(state, current, undecided(current), current.work.attempts + 1);
@@ -321,8 +323,9 @@ function settleCurrent(
   const own = state.expected.find((one) => 'envelope' in one && one.envelope === current);
   const stage = innocent && own !== undefined ? stageOf(own.kind) : reason.stage;
   const decision = { ...reason, stage };
-  decideAll(state, current, 'open', decision);
-  decideAll(state, current, 'accepted', decision);
+  for (const which of ['open', 'accepted', 'refused'] as const) {
+    decideAll(state, current, which, decision);
+  }
   finish(state, current, null);
 }
 

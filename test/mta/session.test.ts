@@ -502,6 +502,18 @@ describe('across messages', () => {
     expect(driver.returned()).toBe(returned);
   });
 
+  test.each([
+    ['leaves one out', null],
+    ['says one twice', '250 2.1.5 ok\r\n250 2.1.5 ok'],
+  ])('a receiver that %s among its replies to RCPT blames nobody', (_how, answer) => {
+    const script = both(on('RCPT1', answer), on('RCPT2', '550 5.1.1 who'));
+    const work = makeWork(1n, ['a@x.test', 'b@x.test', 'c@x.test']);
+    const driver = new Driver({ script }).connect().send(work);
+    const outcomes = driver.summary().split(' ');
+    expect(outcomes).toHaveLength(3);
+    expect(outcomes.every((one) => /deferred@\w+\(protocol_error\)/.test(one))).toBe(true);
+  });
+
   test('a receiver that leaves out the reply to the dot is found out by its 354', () => {
     const driver = inFlight(on('DOT', null));
     expect(driver.summary()).toBe('1:accepted@dot(250) 2:deferred@rcpt(protocol_error)');
