@@ -30,8 +30,10 @@ const ann = delivery(1n, 'ann');
 const bob = delivery(2n, 'bob');
 /** In the tables, not in the batch. */
 const stranger = delivery(9n, 'stranger', { campaignId: 6n });
+/** Of the same campaign, in another batch. */
+const carl = delivery(3n, 'carl');
 const known: Knowledge = {
-  deliveries: new Map([ann, bob, stranger].map((each) => [each.deliveryId, each])),
+  deliveries: new Map([ann, bob, carl, stranger].map((each) => [each.deliveryId, each])),
   batches: new Map([
     [BATCH, { batchId: BATCH, campaignId: 5n, firstDeliveryId: 1n, lastDeliveryId: 2n }],
   ]),
@@ -175,7 +177,9 @@ describe('who: a batch token', () => {
       ['bob@x.example'],
     ],
     ['by the trace header', { traceToken: signToken(ring, 'feedback', 1n) }, ['ann@x.example']],
-    ['not by a trace of another batch', { traceToken: signToken(ring, 'feedback', 9n) }, []],
+    ['not by a trace of another campaign', { traceToken: signToken(ring, 'feedback', 9n) }, []],
+    ['not by a trace of another batch', { traceToken: signToken(ring, 'feedback', 3n) }, []],
+    ['not by an envelope id of another batch', { envelopeId: formatId('dlv', 3n) }, []],
     ['not by a trace that was made up', { traceToken: 'ccaacucmznujsh6c27m3zupf' }, []],
     ['not by its own token in the trace', { traceToken: signToken(ring, 'batch', BATCH) }, []],
     [
