@@ -69,12 +69,19 @@ function messages(path: string): { name: string; read: () => Uint8Array }[] {
   if (path === '-') return [{ name: '-', read: () => readFileSync(0) }];
   try {
     if (!statSync(path).isDirectory()) return [{ name: path, read: () => readFileSync(path) }];
-    return readdirSync(path, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name))
+    return filesBelow(path)
       .sort()
       .map((file) => ({ name: relative(path, file), read: () => readFileSync(file) }));
   } catch (error) {
     throw new AppError('not_found', `cannot read ${path}: ${messageOf(error)}`);
   }
+}
+
+/** Links are not followed: one that leads up would be read forty times over. */
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return filesBelow(path);
+    return entry.isFile() ? [path] : [];
+  });
 }

@@ -1,5 +1,8 @@
-/** `volley bounce rules` and `unmatched`: what the database counted, and the rules of a file. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+/**
+ * `volley bounce rules` and `unmatched`: what the database counted, and the rules of a file; `inspect`
+ * of a folder.
+ */
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -47,4 +50,23 @@ test('replies that no rule knows, most frequent first, as many as asked for', as
   ]);
   const { output } = await volley(['bounce', 'unmatched']);
   expect(output).toMatch(/9 .*554 5\.0\.0 Zut[^]*3 .*550 Go away/);
+}, 120_000);
+
+test('a folder is inspected to its bottom, each file once, a link in it or not', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'volley-inspect-'));
+  mkdirSync(join(folder, 'sub'));
+  writeFileSync(join(folder, 'a.eml'), 'Subject: hello\n\nhello\n');
+  writeFileSync(join(folder, 'sub', 'b.eml'), '');
+  symlinkSync(folder, join(folder, 'sub', 'up'));
+  try {
+    const { code, output } = await volley(['bounce', 'inspect', '--json', folder]);
+    const lines = output.split('\n').map((line) => JSON.parse(line) as unknown);
+    expect(code).toBe(0);
+    expect(lines).toEqual([
+      { file: 'a.eml', kind: 'none', recipients: [] },
+      { file: join('sub', 'b.eml'), kind: 'none', recipients: [] },
+    ]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }, 120_000);
