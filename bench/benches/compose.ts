@@ -56,7 +56,7 @@ async function prepare(settings: Settings): Promise<Prepared> {
         recipientId: BigInt(i),
         address: `user${i}@d1.example`,
         name: `Name ${i}`,
-        variables: { points: i % 997, city: 'Berlin' },
+        variablesJson: JSON.stringify({ points: i % 997, city: 'Berlin' }),
       }),
     ),
   ];

@@ -174,12 +174,17 @@ async function renderFor(opened: Opened, recipient: BatchRecipient): Promise<Ren
     envelopeId: id,
     unsubscribe: unsubscribeFields(unsubscribe.url, unsubscribe.mailto, true),
     variables: {
-      ...recipient.variables,
+      ...variablesOf(recipient),
       email: recipient.address,
       name: recipient.name,
       unsubscribe_url: unsubscribe.link,
     },
   });
+}
+
+/** An upload let nothing but objects in (campaigns/audience/row.ts). */
+function variablesOf({ variablesJson }: BatchRecipient): Variables {
+  return variablesJson === null ? {} : (JSON.parse(variablesJson) as Variables);
 }
 
 async function renderCopy(opened: Opened, batchId: bigint): Promise<Rendered> {

@@ -168,7 +168,7 @@ class ClaimingDispatcher implements Dispatcher {
   }
 
   #start(batch: Batch, campaign: CampaignInWork, rows: QueuedRecipient[]): void {
-    const sizeBytes = rows.reduce((sum, row) => sum + row.sizeBytes, 0);
+    const sizeBytes = rows.reduce((sum, row) => sum + sizeOf(row), 0);
     const before = this.#batchBytes.get(campaign.id) ?? 0;
     this.#batchBytes.set(campaign.id, Math.max(sizeBytes, before / 2));
     this.#heldBytes += sizeBytes;
@@ -184,6 +184,11 @@ class ClaimingDispatcher implements Dispatcher {
       this.#loop.wake();
     });
   }
+}
+
+/** Of its variables. */
+function sizeOf({ variablesJson }: QueuedRecipient): number {
+  return variablesJson === null ? 0 : Buffer.byteLength(variablesJson);
 }
 
 function forget(cursors: Map<bigint, unknown>, live: readonly CampaignInWork[]): void {

@@ -12,7 +12,8 @@ export interface BatchRecipient {
   recipientId: bigint;
   address: string;
   name: string | null;
-  variables: Record<string, unknown> | null;
+  /** The object of the row as JSON text: taken apart when a message is made, and a single copy never does. */
+  variablesJson: string | null;
 }
 
 export type Rendered =

@@ -109,8 +109,8 @@ test('the mail has HTML, text and the files, the same bytes in every process', a
     select id, 'qq', 'wait {{until}} { monday', 'me' from senders limit 1`;
   await sendDueReports(deps(), SETTINGS);
   const [campaign] = await noticeCampaigns();
-  const [row] = await database.sql<{ variables: Record<string, unknown> }[]>`
-    select variables from recipients where campaign_id = ${campaign?.id ?? 0n}`;
+  const [row] = await database.sql<{ variablesJson: string | null }[]>`
+    select variables::text as variables_json from recipients where campaign_id = ${campaign?.id ?? 0n}`;
   const render = async () => {
     const messages = await createMessageSource(deps()).open(campaign?.id ?? 0n);
     const rendered = await messages.render({
@@ -118,7 +118,7 @@ test('the mail has HTML, text and the files, the same bytes in every process', a
       recipientId: 1n,
       address: 'ops@shop.example',
       name: null,
-      variables: row?.variables ?? null,
+      variablesJson: row?.variablesJson ?? null,
     });
     if (!rendered.ok) throw new Error(rendered.reason);
     return rendered.message;

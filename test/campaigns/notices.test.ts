@@ -50,15 +50,15 @@ test('an order is a started campaign that the list of campaigns does not show', 
 
 test('what is written is what was ordered, says that a program wrote it, and where to answer', async () => {
   await send(order(['ann@one.example']));
-  const [row] = await database.sql<{ campaignId: bigint; variables: Record<string, unknown> }[]>`
-    select campaign_id, variables from recipients`;
+  const [row] = await database.sql<{ campaignId: bigint; variablesJson: string | null }[]>`
+    select campaign_id, variables::text as variables_json from recipients`;
   const messages = await createMessageSource(deps()).open(row?.campaignId ?? 0n);
   const rendered = await messages.render({
     deliveryId: 1n,
     recipientId: 1n,
     address: 'ann@one.example',
     name: null,
-    variables: row?.variables ?? null,
+    variablesJson: row?.variablesJson ?? null,
   });
   if (!rendered.ok) throw new Error(rendered.reason);
   const mail = await PostalMime.parse(rendered.message);

@@ -33,13 +33,18 @@ beforeAll(async () => {
 const make = (changes: Partial<CampaignInput> = {}): Promise<Campaign> =>
   makeCampaign(deps(), { senderId: sender.id, content: CONTENT, ...changes });
 
-function recipient(changes: Partial<BatchRecipient> = {}): BatchRecipient {
+type Changes = Partial<BatchRecipient> & { variables?: Record<string, unknown> };
+
+function recipient({
+  variables = { note: 'how are you?' },
+  ...changes
+}: Changes = {}): BatchRecipient {
   return {
     deliveryId: 77n,
     recipientId: 5n,
     address: 'ann@one.example',
     name: 'Ann',
-    variables: { note: 'how are you?' },
+    variablesJson: JSON.stringify(variables),
     ...changes,
   };
 }
@@ -50,7 +55,7 @@ function good(rendered: Rendered) {
   return { envelopeSender, envelopeId, message: Buffer.from(rendered.message) };
 }
 
-async function render(changes: Partial<CampaignInput>, to: Partial<BatchRecipient> = {}) {
+async function render(changes: Partial<CampaignInput>, to: Changes = {}) {
   const campaign = await make(changes);
   const messages = await createMessageSource(deps()).open(campaign.id);
   const rendered = good(await messages.render(recipient(to)));

@@ -258,8 +258,8 @@ describe('making and sending', () => {
     asks('y.example', 'mailto:tls@y.example');
     await sessions('y.example', 1, 1);
     await nextDay();
-    const [row] = await database.sql<{ campaignId: bigint; variables: Record<string, unknown> }[]>`
-      select campaign_id, variables from recipients`;
+    const [row] = await database.sql<{ campaignId: bigint; variablesJson: string | null }[]>`
+      select campaign_id, variables::text as variables_json from recipients`;
     const messages = await createMessageSource(deps()).open(row?.campaignId ?? 0n);
     expect(messages.protection).toBe('waived');
     const rendered = await messages.render({
@@ -267,7 +267,7 @@ describe('making and sending', () => {
       recipientId: 1n,
       address: 'tls@y.example',
       name: null,
-      variables: row?.variables ?? null,
+      variablesJson: row?.variablesJson ?? null,
     });
     if (!rendered.ok) throw new Error(rendered.reason);
     const raw = Buffer.from(rendered.message).toString('latin1');

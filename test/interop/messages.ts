@@ -54,7 +54,7 @@ function batchOf(text: string): bigint {
 
 async function readRecipients(stand: Stand, id: string): Promise<Map<string, BatchRecipient>> {
   const rows = await stand.world.sql<BatchRecipient[]>`
-    select d.id as delivery_id, r.id as recipient_id, r.address, r.name, r.variables
+    select d.id as delivery_id, r.id as recipient_id, r.address, r.name, r.variables::text as variables_json
     from deliveries d join recipients r on r.id = d.recipient_id
     where d.campaign_id = ${parseId('cmp', id) ?? 0n}`;
   return new Map(rows.map((row) => [row.address.toLowerCase(), row]));

@@ -12,10 +12,9 @@ function rows(count: number): QueuedRecipient[] {
     address: `r${index + 1}@example.com`,
     addressKey: `r${index + 1}@example.com`,
     name: null,
-    variables: null,
+    variablesJson: null,
     attempts: 0,
     suppressed: false,
-    sizeBytes: 0,
   }));
 }
 

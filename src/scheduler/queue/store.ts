@@ -110,8 +110,6 @@ export interface QueuedRecipient extends BatchRecipient {
   addressKey: string;
   attempts: number;
   suppressed: boolean;
-  /** Of its variables as JSON. */
-  sizeBytes: number;
 }
 
 /**
@@ -128,8 +126,8 @@ export async function readRecipients(
 ): Promise<QueuedRecipient[]> {
   return await sql<QueuedRecipient[]>`
     select b.id as batch_id, d.id as delivery_id, d.recipient_id, d.attempts,
-      r.address, r.address_key, r.name, r.variables, s.hit is not null as suppressed,
-      coalesce(octet_length(r.variables::text), 0) as size_bytes
+      r.address, r.address_key, r.name, r.variables::text as variables_json,
+      s.hit is not null as suppressed
     from batches b
     cross join lateral (
       select id, recipient_id, attempts from deliveries
