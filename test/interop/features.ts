@@ -20,6 +20,7 @@ import type { Arrival, DoorName, ReceiverKind } from './receiver.ts';
 import { enterRoom } from './room.ts';
 import { addressesAt, closeAccounts, keywordsAt, startStand, untilArrived } from './stand.ts';
 import type { Stand } from './stand.ts';
+import type { Tap } from './tap.ts';
 import { dkimpy, mailauth, opendkim, withOneSignatureEach } from './verifiers.ts';
 import type { Verifier } from './verifiers.ts';
 
@@ -143,6 +144,14 @@ function describeExtensions(kind: ReceiverKind, stand: () => Stand): void {
     expect(/^DATA$/m.test(text)).toBe(!offers.has('CHUNKING'));
   });
 
+  if (offers.has('CHUNKING') && offers.has('PIPELINING')) {
+    test('several messages in a round trip', async () => {
+      const recipients = addressesAt(stand(), 'far', 'train', 400);
+      const { id, arrivals } = await send(stand(), { ...PERSONAL, recipients });
+      await expectSameBytes(stand(), id, arrivals);
+      expect(saidInOneTurn(stand().taps.get('far'))).toBeGreaterThan(1);
+    });
+  }
   if (kind.doors.includes('data')) {
     test('DATA', () => converse(stand(), 'data', 'data', 5));
   }
@@ -299,4 +308,10 @@ async function attemptsOf(stand: Stand, id: string, column: string): Promise<unk
     values.push(...attempts.map((event) => event[column]));
   }
   return values;
+}
+
+/** The most messages that one turn of ours held. */
+function saidInOneTurn(tap: Tap | undefined): number {
+  const turns = (tap?.conversations() ?? []).flat().filter(({ from }) => from === 'us');
+  return Math.max(0, ...turns.map(({ text }) => text.match(/^BDAT \d+ LAST\r$/gm)?.length ?? 0));
 }

@@ -17,27 +17,33 @@ import type { Room } from './room.ts';
 import { startTap } from './tap.ts';
 import type { Tap } from './tap.ts';
 
+/** `late`: fails after it was accepted. `far`: the door `clear` at the end of a long line. */
+export type Place = DoorName | 'late' | 'far';
+
 export interface Stand {
   readonly kind: ReceiverKind;
   readonly world: TestWorld;
   readonly room: Room;
-  readonly taps: ReadonlyMap<DoorName, Tap>;
+  readonly taps: ReadonlyMap<DoorName | 'far', Tap>;
   /** Domain whose mail goes to that door: `tls.postfix.example`. */
-  domain(door: DoorName | 'late'): string;
+  domain(door: Place): string;
   /** All that was delivered by now. */
   arrivals(): Arrival[];
   stop(): Promise<void>;
 }
 
 const START_MS = 30_000;
+/** One way. */
+const FAR_MS = 25;
 
 export async function startStand(kind: ReceiverKind): Promise<Stand> {
   const ports = { inner: await freePort() } as Record<DoorName | 'inner', number>;
-  const taps = new Map<DoorName, Tap>();
+  const taps = new Map<DoorName | 'far', Tap>();
   for (const door of kind.doors) {
     ports[door] = await freePort();
     taps.set(door, await startTap(ports[door]));
   }
+  taps.set('far', await startTap(ports.clear, FAR_MS));
   const domain = (door: string): string => `${door}.${kind.name}.example`;
   const routes = [...taps].map(([door, { port }]) => `${domain(door)}=127.0.0.1:${port}`);
   routes.push(`${domain('late')}=127.0.0.1:${taps.get('tls')?.port ?? 0}`);
@@ -116,7 +122,7 @@ function readArrival(kind: ReceiverKind, file: Buffer): Arrival {
   };
 }
 
-export function addressesAt(stand: Stand, door: DoorName, who: string, count: number): string[] {
+export function addressesAt(stand: Stand, door: Place, who: string, count: number): string[] {
   return Array.from({ length: count }, (_, n) => `${who}${n}@${stand.domain(door)}`);
 }
 

@@ -1,7 +1,8 @@
 /**
  * interop/tap — sits on the wire before a receiver: counts connections, and keeps what was said.
  *
- * Bytes pass as they come. What is kept is bounded, for a person or a test to read.
+ * Bytes pass as they come, or later, as on a long line. What is kept is bounded, for a person or a
+ * test to read.
  */
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
@@ -22,7 +23,8 @@ export interface Tap {
 
 const MAX_KEPT = 2_000_000;
 
-export async function startTap(target: number): Promise<Tap> {
+/** `delayMs`: how much later everything arrives, in both directions. */
+export async function startTap(target: number, delayMs = 0): Promise<Tap> {
   let heard: { turns: Turn[]; socket: Socket }[] = [];
   let keptBytes = 0;
   const sockets = new Set<Socket>();
@@ -41,8 +43,8 @@ export async function startTap(target: number): Promise<Tap> {
     heard.push({ turns, socket: ours });
     ours.on('data', (bytes: Buffer) => hear(turns, 'us', bytes));
     theirs.on('data', (bytes: Buffer) => hear(turns, 'them', bytes));
-    join(ours, theirs, sockets);
-    join(theirs, ours, sockets);
+    join(ours, theirs, sockets, delayMs);
+    join(theirs, ours, sockets, delayMs);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
@@ -60,9 +62,15 @@ export async function startTap(target: number): Promise<Tap> {
   };
 }
 
-function join(from: Socket, to: Socket, sockets: Set<Socket>): void {
+function join(from: Socket, to: Socket, sockets: Set<Socket>, delayMs: number): void {
   sockets.add(from);
-  from.pipe(to);
+  // Timers of one length keep their order.
+  const later = (act: () => void): void => {
+    if (delayMs === 0) act();
+    else setTimeout(act, delayMs);
+  };
+  from.on('data', (bytes) => later(() => to.writable && to.write(bytes)));
+  from.on('end', () => later(() => to.end()));
   from.on('error', () => to.destroy());
   from.on('close', () => {
     sockets.delete(from);
