@@ -52,20 +52,22 @@ function openIn(db: Db, owner: string, spans: readonly Span[]): PendingQuery<Row
     from unnest(${bigints(spans.map((s) => s.firstDeliveryId))}::bigint[],
       ${bigints(spans.map((s) => s.lastDeliveryId))}::bigint[],
       ${bigints(spans.map((s) => s.batchId))}::bigint[]) as c(first, last, batch_id)
-    ${whileOurs(db, owner)}
-    cross join lateral generate_series(c.first, c.last) as one(id)`;
+    cross join lateral generate_series(c.first, c.last) as one(id)
+    ${whileOurs(db, owner)}`;
 }
 
 /**
- * Only the spans whose batch is claimed by `owner`: one probe of the primary key each. `offset 0` is a
- * fence. Joined freely, the planner compared every change with every claimed batch: 200,000 recipients
- * in single copies took 39 us of CPU each for mark and state, a quarter of it so.
+ * Only what is of a batch claimed by `owner`: one probe of the primary key each. `offset 0` is a fence,
+ * and nothing but the id is asked inside it. Joined freely, the planner compared every change with every
+ * claimed batch; with the state inside, it walked a partial index for each, because the table had held
+ * one row when it was last analysed: 4,700 messages a second instead of 8,300.
  */
 function whileOurs(db: Db, owner: string): PendingQuery<Row[]> {
-  return db`cross join lateral (
-    select 1 from batches b
-    where b.id = c.batch_id and b.owner = ${owner} and b.state = 'claimed' offset 0
-  ) ours`;
+  return db`
+    cross join lateral (
+      select b.owner, b.state from batches b where b.id = c.batch_id offset 0
+    ) own
+    where own.owner = ${owner} and own.state = 'claimed'`;
 }
 
 interface Island {
