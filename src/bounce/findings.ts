@@ -24,6 +24,7 @@ import type { InspectedRecipient } from './inspection.ts';
 import { feedbackMeaning, softKindOf, suppressionFor } from './policy.ts';
 import type { SoftKind } from './policy.ts';
 import { plainText } from './suppressions/entry.ts';
+import { streamOfSender } from './suppressions/suppression.ts';
 import type { NewSuppression } from './suppressions/suppression.ts';
 
 /** What a recipient may choose on the page behind his link; a click alone means `list`. */
@@ -164,7 +165,10 @@ function scopeOf(delivery: KnownDelivery, choice: Choice) {
   switch (choice) {
     case 'list':
     case 'pause':
-      return { scope: 'stream', scopeValue: delivery.stream } as const;
+      return {
+        scope: 'stream',
+        scopeValue: streamOfSender(delivery.senderDomain, delivery.stream),
+      } as const;
     case 'sender':
       return { scope: 'sender', scopeValue: delivery.senderDomain } as const;
     case 'all':

@@ -16,6 +16,7 @@ import { readMessage } from './message.ts';
 import type { Notices } from './notices.ts';
 import { appendReturnEvents, findSenderOfDomain } from './store.ts';
 import { addSuppressions, releaseSuppression } from './suppressions/store.ts';
+import { streamOfSender } from './suppressions/suppression.ts';
 
 export interface ListDeps {
   keyRing: KeyRing;
@@ -105,11 +106,13 @@ async function carryOut(tx: Tx, request: ListRequest, at: Date): Promise<void> {
 }
 
 async function unsubscribe(tx: Tx, { addressKey, stream, domain }: ListRequest): Promise<boolean> {
+  const sender = await findSenderOfDomain(tx, domain);
+  if (sender === null) return false;
   const { added, extended } = await addSuppressions(tx, [
     {
       addressKey,
       scope: 'stream',
-      scopeValue: stream,
+      scopeValue: streamOfSender(sender.domain, stream),
       reason: 'unsubscribe',
       origin: 'recipient',
       evidence: `confirmed by mail to ${domain}`,
@@ -123,9 +126,10 @@ async function unsubscribe(tx: Tx, { addressKey, stream, domain }: ListRequest):
 
 async function subscribe(tx: Tx, { addressKey, stream, domain }: ListRequest): Promise<boolean> {
   const sender = await findSenderOfDomain(tx, domain);
+  if (sender === null) return false;
   const lists = [
-    { scope: 'stream', scopeValue: stream },
-    { scope: 'sender', scopeValue: sender?.domain ?? '' },
+    { scope: 'stream', scopeValue: streamOfSender(sender.domain, stream) },
+    { scope: 'sender', scopeValue: sender.domain },
   ] as const;
   let changed = false;
   for (const list of lists) {

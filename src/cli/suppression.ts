@@ -72,7 +72,7 @@ const scopeOption = () =>
   new Option('--scope <scope>', 'for whom it counts').choices([...SUPPRESSION_SCOPES]);
 const SCOPE_VALUE = [
   '--scope-value <value>',
-  'domain of the sender, or name of the stream',
+  'domain of the sender; or a stream, of all senders or of one: shop.example/marketing',
 ] as const;
 
 function addList(command: Command): void {

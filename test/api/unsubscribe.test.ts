@@ -61,7 +61,12 @@ test('the button is one click, and so is a mail client', async () => {
   expect([page.status, done.status]).toEqual([200, 200]);
   expect(page.text).toContain('name="List-Unsubscribe" value="One-Click"');
   expect(await suppressions('click@example.com')).toMatchObject([
-    { reason: 'unsubscribe', scope: 'stream', scope_value: 'marketing', origin: 'recipient' },
+    {
+      reason: 'unsubscribe',
+      scope: 'stream',
+      scope_value: 'example.com/marketing',
+      origin: 'recipient',
+    },
   ]);
 });
 

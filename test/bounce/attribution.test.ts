@@ -315,7 +315,10 @@ describe('what: feedback', () => {
 
   test('opt-out unsubscribes, not-spam is a notice', () => {
     expect(what(arrival(toFeedback, { kind: 'feedback', feedbackType: 'opt-out' }))).toMatchObject([
-      { kind: 'recipient.unsubscribed', suppression: { scope: 'stream', scopeValue: 'marketing' } },
+      {
+        kind: 'recipient.unsubscribed',
+        suppression: { scope: 'stream', scopeValue: 'shop.example/marketing' },
+      },
     ]);
     expect(what(arrival(toFeedback, { kind: 'feedback', feedbackType: 'not-spam' }))).toMatchObject(
       [{ kind: 'bounce.notice', suppression: null }],
@@ -338,7 +341,7 @@ describe('what: mail to the unsubscribe address', () => {
         suppression: {
           reason: 'unsubscribe',
           scope: 'stream',
-          scopeValue: 'marketing',
+          scopeValue: 'shop.example/marketing',
           expiresAt: null,
         },
       },

@@ -171,7 +171,7 @@ describe('by mail', () => {
     expect(asked?.replyTo).toMatch(/^list-confirm\+[a-z2-7]+@bounce\.shop\.example$/);
     for (let i = 0; i < 2; i += 1) expect(await write(asked?.replyTo ?? '')).toBe(true);
     expect(await live()).toEqual([
-      { scope: 'stream', scopeValue: 'marketing', reason: 'unsubscribe' },
+      { scope: 'stream', scopeValue: 'shop.example/marketing', reason: 'unsubscribe' },
     ]);
     expect(await kinds()).toEqual(['recipient.unsubscribed']);
   });
@@ -179,16 +179,18 @@ describe('by mail', () => {
   test('subscribe lifts what he asked for himself, and nothing else', async () => {
     await database.sql`
       insert into suppressions (address_key, scope, scope_value, reason, origin) values
-        ('ann@x.example', 'stream', 'marketing', 'unsubscribe', 'recipient'),
+        ('ann@x.example', 'stream', 'shop.example/marketing', 'unsubscribe', 'recipient'),
+        ('ann@x.example', 'stream', 'other.example/marketing', 'unsubscribe', 'recipient'),
         ('ann@x.example', 'sender', 'shop.example', 'unsubscribe', 'recipient'),
-        ('ann@x.example', 'stream', 'statement', 'unsubscribe', 'recipient'),
+        ('ann@x.example', 'stream', 'shop.example/statement', 'unsubscribe', 'recipient'),
         ('ann@x.example', 'sender', 'other.example', 'manual', 'operator')`;
     await write(`list-subscribe+marketing@${BOUNCE_DOMAIN}`);
-    expect(await live()).toHaveLength(4);
+    expect(await live()).toHaveLength(5);
     const [asked] = await answers();
     await write(asked?.replyTo ?? '');
     expect(await live()).toEqual([
-      { scope: 'stream', scopeValue: 'statement', reason: 'unsubscribe' },
+      { scope: 'stream', scopeValue: 'other.example/marketing', reason: 'unsubscribe' },
+      { scope: 'stream', scopeValue: 'shop.example/statement', reason: 'unsubscribe' },
       { scope: 'sender', scopeValue: 'other.example', reason: 'manual' },
     ]);
     expect(await kinds()).toEqual(['recipient.subscribed']);

@@ -257,7 +257,7 @@ describe('complaints and unsubscribes', () => {
     const { deliveryIds } = await sentCampaign(database.sql, ['ann@x.example']);
     const token = signToken(ring, 'unsubscribe', deliveryIds[0]!);
     await record(unsubscribeAddress(token, BOUNCE_DOMAIN), 'Subject: unsubscribe\r\n\r\n');
-    expect(await suppressed()).toEqual(['ann@x.example unsubscribe stream marketing']);
+    expect(await suppressed()).toEqual(['ann@x.example unsubscribe stream shop.example/marketing']);
     const [message] = await database.sql`select kind from inbound_messages`;
     expect(message).toEqual({ kind: 'unsubscribe' });
   });
@@ -282,7 +282,7 @@ describe('complaints and unsubscribes', () => {
     const rows = await database.sql`
       select address_key, scope, scope_value, evidence, expires_at from suppressions order by id`;
     const evidence = 'one-click link; why: too_many';
-    const stream = { scope: 'stream', scopeValue: 'marketing', evidence };
+    const stream = { scope: 'stream', scopeValue: 'shop.example/marketing', evidence };
     expect(rows).toEqual([
       { addressKey: 'list@x.example', ...stream, expiresAt: null },
       {

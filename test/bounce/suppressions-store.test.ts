@@ -185,11 +185,14 @@ describe('adding', () => {
 describe('matching', () => {
   const context = { senderDomain: 'shop.example', stream: 'marketing' };
 
-  test('global, this sender and this stream apply; others, released and expired ones do not', async () => {
+  test('global, this sender, this stream and this stream of his apply; others, released and expired ones do not', async () => {
     await add(
       entry('global@x.example'),
       entry('sender@x.example', { scope: 'sender', scopeValue: 'shop.example' }),
       entry('stream@x.example', { scope: 'stream', scopeValue: 'marketing' }),
+      entry('his-stream@x.example', { scope: 'stream', scopeValue: 'shop.example/marketing' }),
+      entry('anothers@x.example', { scope: 'stream', scopeValue: 'bank.example/marketing' }),
+      entry('his-other@x.example', { scope: 'stream', scopeValue: 'shop.example/statement' }),
       entry('other-sender@x.example', { scope: 'sender', scopeValue: 'bank.example' }),
       entry('other-stream@x.example', { scope: 'stream', scopeValue: 'statement' }),
       entry('crossed@x.example', { scope: 'sender', scopeValue: 'marketing' }),
@@ -204,6 +207,7 @@ describe('matching', () => {
     const found = await findSuppressions(database.sql, keys, context);
     expect(found.map((row) => row.addressKey)).toEqual([
       'global@x.example',
+      'his-stream@x.example',
       'later@x.example',
       'sender@x.example',
       'stream@x.example',

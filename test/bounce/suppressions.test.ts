@@ -54,6 +54,8 @@ describe('adding by hand', () => {
     [{ email: 'a@x.example', scope: 'planet' }, '/0/scope'],
     [{ email: 'a@x.example', scopeValue: 'marketing' }, '/0/scopeValue'],
     [{ email: 'a@x.example', scope: 'stream', scopeValue: 'news' }, '/0/scopeValue'],
+    [{ email: 'a@x.example', scope: 'stream', scopeValue: 'a b/marketing' }, '/0/scopeValue'],
+    [{ email: 'a@x.example', scope: 'stream', scopeValue: 'shop.example/news' }, '/0/scopeValue'],
     [{ email: 'a@x.example', scope: 'sender', scopeValue: '' }, '/0/scopeValue'],
     [{ email: 'a@x.example', expiresAt: '2020-01-01T00:00:00Z' }, '/0/expiresAt'],
     [{ email: 'a@x.example', expiresAt: 'tomorrow' }, '/0/expiresAt'],
@@ -63,6 +65,14 @@ describe('adding by hand', () => {
       errors: [{ pointer }],
     });
     expect(await list().list({}, { limit: 9 })).toEqual([]);
+  });
+
+  test('a stream of one sender is kept with his domain as it is compared', async () => {
+    const value = 'Bücher.example/marketing';
+    await list().add([{ email: 'a@x.example', scope: 'stream', scopeValue: value }], 'me');
+    expect(await list().list({}, { limit: 9 })).toMatchObject([
+      { scope: 'stream', scopeValue: 'xn--bcher-kva.example/marketing' },
+    ]);
   });
 
   test('at most 1,000 in one call', async () => {

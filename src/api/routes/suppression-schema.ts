@@ -16,7 +16,10 @@ export const SuppressionSchema = z
     id: idOf('sup'),
     email: z.string().openapi({ description: 'Lower case: what addresses are compared by' }),
     scope: z.enum(SUPPRESSION_SCOPES),
-    scope_value: z.string().openapi({ description: 'Sender domain or stream; empty for `global`' }),
+    scope_value: z.string().openapi({
+      description:
+        'Sender domain; stream of one sender (`shop.example/marketing`) or of all (`marketing`); empty for `global`',
+    }),
     reason: z.enum(REASONS_BY_STRENGTH),
     origin: z.enum(['recipient', 'operator', 'import', 'system']),
     class: z.string().nullable().openapi({ description: 'The bounce class that decided' }),

@@ -6,7 +6,7 @@
  * Fails:    with the field and the reason as a value.
  */
 import { asciiDomain, parseAddress } from '../../kernel/address.ts';
-import { REASONS_BY_STRENGTH, SUPPRESSION_SCOPES } from './suppression.ts';
+import { REASONS_BY_STRENGTH, streamOfSender, SUPPRESSION_SCOPES } from './suppression.ts';
 import type { SuppressionReason, SuppressionScope } from './suppression.ts';
 
 export const STREAMS = ['transactional', 'statement', 'marketing'] as const;
@@ -74,7 +74,7 @@ function oneOf<T extends string>(
 const SCOPE_VALUE_RULES: Record<SuppressionScope, string> = {
   global: 'must be empty for the global scope',
   sender: 'must be the domain of a sender',
-  stream: `must be one of ${STREAMS.join(', ')}`,
+  stream: `must be one of ${STREAMS.join(', ')}, or one of them behind a sender's domain: shop.example/marketing`,
 };
 
 function readScopeValue(scope: SuppressionScope, given: string): string | null {
@@ -84,8 +84,17 @@ function readScopeValue(scope: SuppressionScope, given: string): string | null {
     case 'sender':
       return asciiDomain(given);
     case 'stream':
-      return STREAMS.find((name) => name === given) ?? null;
+      return readStream(given);
   }
+}
+
+/** Of all senders, or of one. */
+function readStream(given: string): string | null {
+  const at = given.lastIndexOf('/');
+  const stream = STREAMS.find((name) => name === given.slice(at + 1));
+  if (stream === undefined || at < 0) return stream ?? null;
+  const domain = asciiDomain(given.slice(0, at));
+  return domain === null ? null : streamOfSender(domain, stream);
 }
 
 /** null when absent; an invalid Date when it is none. */

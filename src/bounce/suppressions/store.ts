@@ -22,7 +22,7 @@ import { CHANNELS } from '../../kernel/events.ts';
 import { OTHER_PROVIDER } from '../../kernel/providers/provider.ts';
 import { SLOT_MINUTES } from '../../kernel/rollups/store.ts';
 import type { Db, Sql, Tx } from '../../kernel/postgres/connect.ts';
-import { REASONS_BY_STRENGTH } from './suppression.ts';
+import { REASONS_BY_STRENGTH, streamOfSender } from './suppression.ts';
 import type {
   NewSuppression,
   SendingContext,
@@ -65,7 +65,8 @@ export function liveFor(db: Db, context: SendingContext | null): postgres.Fragme
   if (context === null) return live;
   return db`${live} and (s.scope = 'global'
     or (s.scope = 'sender' and s.scope_value = ${context.senderDomain})
-    or (s.scope = 'stream' and s.scope_value = ${context.stream}))`;
+    or (s.scope = 'stream' and s.scope_value in (${context.stream},
+      ${streamOfSender(context.senderDomain, context.stream)})))`;
 }
 
 /** Adds many at once; the rules of the header. */

@@ -3,19 +3,25 @@
  *
  * An entry is live while it is not released and not expired. A live entry applies to a message when
  * its scope is `global`, or `sender` and its value is the sender's domain, or `stream` and its value
- * is the campaign's stream. One live entry applies: the message is not sent.
+ * is the campaign's stream of that sender (`shop.example/marketing`: what recipients ask for) or of
+ * all senders (`marketing`: for operators). One live entry applies: the message is not sent.
  *
  * In SQL, with the table as `s` (suppressions/store.ts `liveFor` is the same text):
  *
  *     s.released_at is null and (s.expires_at is null or s.expires_at > now())
  *     and (s.scope = 'global'
  *       or (s.scope = 'sender' and s.scope_value = <sender domain>)
- *       or (s.scope = 'stream' and s.scope_value = <stream>))
+ *       or (s.scope = 'stream' and s.scope_value in (<stream>, <sender domain>/<stream>)))
  *
  * Of two reasons for one address and scope the stronger is kept: REASONS_BY_STRENGTH.
  */
 export const SUPPRESSION_SCOPES = ['global', 'sender', 'stream'] as const;
 export type SuppressionScope = (typeof SUPPRESSION_SCOPES)[number];
+
+/** The scope value of one sender's stream: who leaves the newsletter of one keeps another's. */
+export function streamOfSender(senderDomain: string, stream: string): string {
+  return `${senderDomain}/${stream}`;
+}
 
 /** Weakest first. What the recipient said himself outweighs what machines said about him. */
 export const REASONS_BY_STRENGTH = [
@@ -37,7 +43,7 @@ export interface NewSuppression {
   addressKey: string;
   /** `global` when absent. */
   scope?: SuppressionScope;
-  /** Sender domain or stream name; empty or absent for `global`. */
+  /** Sender domain, or stream (`streamOfSender`); empty or absent for `global`. */
   scopeValue?: string;
   reason: SuppressionReason;
   origin: SuppressionOrigin;
