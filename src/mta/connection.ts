@@ -15,6 +15,7 @@
  * See:      tls/client.ts.
  */
 import type { Socket } from 'node:net';
+import { idleMs } from '../kernel/clock.ts';
 import type { Capabilities } from './capabilities.ts';
 import { openEgress } from './egress.ts';
 import type { RecipientOutcome } from './outcome.ts';
@@ -170,7 +171,8 @@ function feed(state: State, event: SessionEvent): void {
   if (state.running) return;
   state.running = true;
   for (let next = state.events.shift(); next !== undefined; next = state.events.shift()) {
-    for (const action of state.session.handle(next, state.options.nowMs())) perform(state, action);
+    const actions = state.session.handle(next, state.options.nowMs(), idleMs());
+    for (const action of actions) perform(state, action);
   }
   state.running = false;
   setTimer(state);

@@ -52,11 +52,6 @@ export function relaxValue(value: string): string {
   return text.endsWith(' ') ? text.slice(from, -1) : text.slice(from);
 }
 
-/** 3.4.4 as a whole. */
-export function relaxBody(body: Uint8Array): Buffer {
-  return endOnce(relaxLines(body));
-}
-
 /**
  * 3.4.4 without its rules for the end of the body. Lines relaxed apart are the lines relaxed together,
  * as long as no white space stands where they were cut.

@@ -21,6 +21,7 @@ export function makeEnvelope(state: SessionState, work: Work): Envelope {
   return {
     work,
     startedAtMs: state.nowMs,
+    startedIdleMs: state.idleMs,
     slots: work.recipients.map((recipient) => ({ recipient, state: 'open' })),
     stuffed: chunking ? null : stuffDots(work.transaction.message),
     mark: 'waiting',

@@ -60,6 +60,7 @@ function beginQueued(state: SessionState): boolean {
   state.queued.shift();
   state.current = envelope;
   envelope.startedAtMs = state.nowMs;
+  envelope.startedIdleMs = state.idleMs;
   refuseUnsendable(state, envelope);
   leaveOverLimit(state, envelope);
   if (hasUndecided(envelope)) envelope.unsent = composeCommands(state, envelope);

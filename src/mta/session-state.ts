@@ -99,6 +99,8 @@ export interface Slot {
 export interface Envelope {
   readonly work: Work;
   startedAtMs: number;
+  /** `idleMs` of the session then. */
+  startedIdleMs: number;
   readonly slots: readonly Slot[];
   /** The message as DATA wants it; null when BDAT is used. */
   readonly stuffed: { bytes: Uint8Array; end: string } | null;
@@ -155,6 +157,8 @@ export function stageOf(kind: Expectation['kind']): Stage {
 export interface SessionState {
   readonly options: SessionOptions;
   nowMs: number;
+  /** For how long the process has had nothing to do. */
+  idleMs: number;
   phase: Phase;
   parser: ReplyParser;
   capabilities: Capabilities;
@@ -174,7 +178,10 @@ export interface SessionState {
   needsReset: boolean;
   /** How many messages may be on the wire at one time. */
   maxInTrain: number;
-  /** The shortest wait for a reply that had nothing to do before it; null: not seen. */
+  /**
+   * The shortest wait for a reply that had nothing to do before it, as far as the process was idle
+   * meanwhile: when it is busy, it is not the line that is long. null: not seen.
+   */
   roundTripMs: number | null;
   heardAtMs: number;
   /** A message sent with BDAT was taken. */
@@ -198,6 +205,7 @@ export function initialState(options: SessionOptions, nowMs: number): SessionSta
   return {
     options,
     nowMs,
+    idleMs: nowMs,
     phase: options.implicitTls ? 'tls' : 'greeting',
     parser: createReplyParser(),
     capabilities: NO_CAPABILITIES,

@@ -62,7 +62,8 @@ export type SessionEvent =
 export type Demand = 'none' | 'now' | 'ahead';
 
 export interface Session {
-  handle(event: SessionEvent, nowMs: number): readonly SessionAction[];
+  /** `idleMs`: for how long this process has had nothing to do (kernel/clock.ts); as the clock when absent. */
+  handle(event: SessionEvent, nowMs: number, idleMs?: number): readonly SessionAction[];
   demand(): Demand;
   /** When the event `timeout` is due; null: the session waits for nobody. */
   deadlineMs(): number | null;
@@ -88,9 +89,10 @@ export function createSession(options: SessionOptions, nowMs: number): Session {
   const state = initialState(options, nowMs);
   updateDeadline(state);
   return {
-    handle(event, atMs) {
+    handle(event, atMs, idleMs = atMs) {
       if (state.phase === 'ended') return lateEvent(event);
       state.nowMs = atMs;
+      state.idleMs = idleMs;
       state.actions = [];
       onEvent(state, event);
       advance(state);

@@ -15,7 +15,7 @@
  *           closed without one more reply, and are ambiguous when it had gone on.
  * Why:      a message a round trip is 10 a second and connection at 100 ms. The price is that a broken
  *           link leaves up to `maxInTrain` messages in doubt instead of one. So a train is used only
- *           where a round trip is long, BDAT was seen to work on this session, and the receiver spoke
+ *           where a round trip is long (not where this process is slow), BDAT was seen to work on this session, and the receiver spoke
  *           within the last second (an idle connection may be closed already); and not for a day at a
  *           site where one was lost (host-memory.ts).
  * Measured: `npm run bench -- smtp-client --rtt 100` (bench/RESULTS.md).
@@ -85,6 +85,7 @@ export function board(state: SessionState, envelope: Envelope): boolean {
   if (bytesOf(awaiting) + message.length > MAX_TRAIN_BYTES) return false;
   queued.shift();
   envelope.startedAtMs = state.nowMs;
+  envelope.startedIdleMs = state.idleMs;
   refuseUnsendable(state, envelope);
   const [slot] = envelope.slots;
   if (slot === undefined || !hasUndecided(envelope)) {
@@ -114,7 +115,7 @@ export function learnFromReply(
   state.heardAtMs = state.nowMs;
   // Nothing was on the wire before it: what was waited for is the line, and the receiver at MAIL.
   if (kind === 'mail' && !envelope.ahead) {
-    const tookMs = state.nowMs - envelope.startedAtMs;
+    const tookMs = state.idleMs - envelope.startedIdleMs;
     state.roundTripMs = Math.min(tookMs, state.roundTripMs ?? Infinity);
   }
   if (kind === 'dot' && envelope.stuffed === null && reply.code < 300) state.bdatTaken = true;

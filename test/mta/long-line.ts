@@ -12,6 +12,8 @@ import type { Script } from './receiver.ts';
 
 export interface LongLineOptions {
   roundTripMs?: number;
+  /** How much of the time this process has nothing to do; 1 when absent. */
+  idleShare?: number;
   maxInTrain?: number;
   extensions?: readonly string[];
   script?: Script;
@@ -100,7 +102,8 @@ export class LongLine {
   }
 
   feed(event: SessionEvent): this {
-    for (const action of this.session.handle(event, this.nowMs)) {
+    const idleMs = this.nowMs * (this.#options.idleShare ?? 1);
+    for (const action of this.session.handle(event, this.nowMs, idleMs)) {
       this.actions.push(action);
       if (action.type !== 'write') continue;
       const parts = action.parts.map((part) => Buffer.from(part));

@@ -69,6 +69,7 @@ describe('a train', () => {
 
   test.each<[string, LongLineOptions]>([
     ['on a short line', { roundTripMs: 10 }],
+    ['when it is this process that is slow', { idleShare: 0.1 }],
     ['when it is switched off', { maxInTrain: 1 }],
     ['without CHUNKING', { extensions: ALL_EXTENSIONS }],
     ['with LMTP', { protocol: 'lmtp' }],

@@ -105,7 +105,7 @@ type Slot = (variables: Variables, data: { budget: Budget }) => string;
 
 /**
  * The name, where a slot is nothing but `{{name}}`, as most are: read here, it need not go through
- * Handlebars' runtime (2 us a slot).
+ * Handlebars' runtime (a body of three slots: 10 us of CPU before, 4 after; `npm run bench -- render`).
  */
 function plainVariable(body: readonly hbs.AST.Statement[]): string | null {
   const [statement] = body;

@@ -96,8 +96,6 @@ async function startWorld(options: DemoOptions, stack: ResourceStack): Promise<W
     VOLLEY_SMTP_PORT: String(range.smtpPort),
     VOLLEY_ALLOW_PRIVATE_MX: 'true',
     VOLLEY_RETRY_SCHEDULE_SECONDS: RETRY_SCHEDULE_SECONDS,
-    // The report is compared recipient by recipient: a line that is lost is to take one message along.
-    VOLLEY_MAX_MESSAGES_PER_ROUND_TRIP: '1',
     VOLLEY_LOG_LEVEL: options.logLevel,
   });
   const database = await openDatabase(config, 'own');

@@ -59,7 +59,7 @@ export async function addToRollups(db: Db, facts: readonly RollupRow[]): Promise
 
 /**
  * Rows alike but for the second are one: a transaction of 500 outcomes has some fifty kinds of them,
- * and only those are written as the keys of three tables (3 us of CPU an outcome before).
+ * and only those are written as the keys of three tables.
  */
 function byMinute(rows: readonly RollupRow[]): RollupRow[] {
   const totals = new Map<string, RollupRow>();

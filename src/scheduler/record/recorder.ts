@@ -38,8 +38,8 @@ import { isRefused, plainer } from './refused.ts';
 import type { Marker } from './marker.ts';
 import { appendDeliveryEvents, applyAcceptances, applyStates } from './store.ts';
 import type { DeliveryEvent, StateChange } from './store.ts';
-import { runsOf, sameAcceptance, spanOf } from './span.ts';
-import type { Mark } from './span.ts';
+import { runsOf, spanOf } from './span.ts';
+import type { Mark, Run } from './span.ts';
 import type { Decision } from './decide.ts';
 
 export interface Entry extends Mark {
@@ -227,13 +227,10 @@ async function writeEntries(
   }
   const at = options.clock();
   const attemptOf = ({ deliveryId }: Entry): number => attempts.get(deliveryId) ?? 0;
-  const runs = runsOf(
+  const told = runsOf(
     applied,
-    (one, other) => sameAcceptance(one, other) && attemptOf(one) === attemptOf(other),
-  );
-  const told = runs.flatMap((run) =>
-    run.slice(0, 1).flatMap((e) => eventOf(e, run, attemptOf(e), at)),
-  );
+    (one, other) => isSameAcceptance(one, other) && attemptOf(one) === attemptOf(other),
+  ).flatMap((run) => eventOf(run, attemptOf(run[0]), at));
   if (told.length > 0) await appendDeliveryEvents(tx, told);
   await holdAgainst(tx, applied, at);
   return applied;
@@ -262,8 +259,21 @@ function changeOf({ deliveryId, batchId, decision }: Entry): StateChange {
   return { deliveryId, batchId, state, class: name, nextAttemptAt, counted };
 }
 
-/** `entry` is the first of a run whose deliveries have everything in common. */
-function eventOf(entry: Entry, run: readonly Entry[], attempt: number, at: Date): DeliveryEvent[] {
+/** Both were accepted by one and the same reply: one event can tell both. */
+function isSameAcceptance(one: Entry, other: Entry): boolean {
+  const reply = one.outcome?.reply ?? null;
+  return (
+    one.decision.state === 'accepted' &&
+    other.decision.state === 'accepted' &&
+    one.decision.event === other.decision.event &&
+    reply !== null &&
+    other.outcome?.reply === reply
+  );
+}
+
+/** One event for a run: its deliveries have everything in common. */
+function eventOf(run: Run<Entry>, attempt: number, at: Date): DeliveryEvent[] {
+  const [entry] = run;
   if (entry.decision.event === null) return [];
   const { decision, outcome } = entry;
   const said = whatWasSaid(outcome);

@@ -9,8 +9,6 @@
  *           and each of them is in it. Order is kept.
  * See:      store.ts; DESIGN.md "Speed" for what it saves.
  */
-import type { Entry } from './recorder.ts';
-
 export interface Mark {
   deliveryId: bigint;
   batchId: bigint;
@@ -22,50 +20,34 @@ export interface Span {
   batchId: bigint;
 }
 
+/** Never empty. */
+export type Run<T> = [T, ...T[]];
+
 /** Runs of consecutive deliveries in which each `belongs` to the one before it. */
 export function runsOf<T extends Mark>(
   items: readonly T[],
   belongs: (before: T, item: T) => boolean = () => true,
-): T[][] {
-  const runs: T[][] = [];
-  let run: T[] = [];
+): Run<T>[] {
+  const runs: Run<T>[] = [];
   for (const item of items) {
-    const before = run.at(-1);
+    const run = runs.at(-1);
+    const before = run?.at(-1);
     const follows =
       before !== undefined &&
       before.batchId === item.batchId &&
       before.deliveryId + 1n === item.deliveryId &&
       belongs(before, item);
-    if (follows) {
-      run.push(item);
-    } else {
-      run = [item];
-      runs.push(run);
-    }
+    if (follows) run?.push(item);
+    else runs.push([item]);
   }
   return runs;
 }
 
-/** Of a run, which has at least one. */
-export function spanOf(run: readonly Mark[]): Span {
-  const [first] = run;
-  const last = run.at(-1);
-  if (first === undefined || last === undefined) throw new Error('a run is not empty');
+export function spanOf([first, ...others]: Run<Mark>): Span {
+  const { deliveryId, batchId } = first;
   return {
-    firstDeliveryId: first.deliveryId,
-    lastDeliveryId: last.deliveryId,
-    batchId: first.batchId,
+    firstDeliveryId: deliveryId,
+    lastDeliveryId: (others.at(-1) ?? first).deliveryId,
+    batchId,
   };
-}
-
-/** Both were accepted by one and the same reply: one event can tell both. */
-export function sameAcceptance(one: Entry, other: Entry): boolean {
-  const reply = one.outcome?.reply ?? null;
-  return (
-    one.decision.state === 'accepted' &&
-    other.decision.state === 'accepted' &&
-    one.decision.event === other.decision.event &&
-    reply !== null &&
-    other.outcome?.reply === reply
-  );
 }

@@ -11,40 +11,55 @@ import type { Db } from '../../kernel/postgres/connect.ts';
 import type { Mark, Span } from './span.ts';
 
 /** The write-ahead mark: these may be on the wire from now on. Returns those that are marked. */
-export async function markSending(
+export function markSending(
   db: Db,
   owner: string,
   spans: readonly Span[],
 ): Promise<Map<bigint, number>> {
-  const rows = await db<Island[]>`
-    with changed as (
-      update deliveries set state = 'sending'
-      where id = any(array(${openIn(db, owner, spans)})) and state in ('pending', 'sending')
-      returning id, attempts
-    ) ${islands(db)}`;
-  return attemptsOf(rows);
+  return changeOpen(db, owner, spans, db`state = 'sending'`);
 }
 
-/** Ends them as accepted. Returns the attempts of each delivery that took its state. */
-export async function applyAcceptances(
+/** Ends them as accepted. */
+export function applyAcceptances(
   db: Db,
   owner: string,
   spans: readonly Span[],
 ): Promise<Map<bigint, number>> {
-  const rows = await db<Island[]>`
+  const values = db`state = 'accepted', class = null, next_attempt_at = null,
+    attempts = least(attempts::int + 1, 32767)`;
+  return changeOpen(db, owner, spans, values);
+}
+
+/** Returns the attempts of each delivery that was changed; those that follow one another come as one. */
+async function changeOpen(
+  db: Db,
+  owner: string,
+  spans: readonly Span[],
+  values: PendingQuery<Row[]>,
+): Promise<Map<bigint, number>> {
+  const islands = await db<{ first: bigint; last: bigint; attempts: number }[]>`
     with changed as (
-      update deliveries set state = 'accepted', class = null, next_attempt_at = null,
-        attempts = least(attempts::int + 1, 32767)
+      update deliveries set ${values}
       where id = any(array(${openIn(db, owner, spans)})) and state in ('pending', 'sending')
       returning id, attempts
-    ) ${islands(db)}`;
-  return attemptsOf(rows);
+    )
+    select min(id) as first, max(id) as last, attempts
+    from (
+      select id, attempts, id - row_number() over (partition by attempts order by id) as island
+      from changed
+    ) each_one
+    group by attempts, island`;
+  const changed = new Map<bigint, number>();
+  for (const { first, last, attempts } of islands) {
+    for (let id = first; id <= last; id += 1n) changed.set(id, attempts);
+  }
+  return changed;
 }
 
 /**
  * The ids of the spans that may change, for `id = any(array(…))`: the planner takes the primary key
  * for that, whatever it believes of the table. With the spans joined to the deliveries it compared
- * every span with every delivery: 400 us of CPU a message.
+ * every span with every delivery: 400 us of PostgreSQL's CPU a message (`npm run bench -- end-to-end`).
  */
 function openIn(db: Db, owner: string, spans: readonly Span[]): PendingQuery<Row[]> {
   return db`
@@ -60,7 +75,8 @@ function openIn(db: Db, owner: string, spans: readonly Span[]): PendingQuery<Row
  * Only what is of a batch claimed by `owner`: one probe of the primary key each. `offset 0` is a fence,
  * and nothing but the id is asked inside it. Joined freely, the planner compared every change with every
  * claimed batch; with the state inside, it walked a partial index for each, because the table had held
- * one row when it was last analysed: 4,700 messages a second instead of 8,300.
+ * one row when it was last analysed: 4,700 messages a second instead of 8,300 (`bench -- end-to-end
+ * --compare`, from the second round on).
  */
 function whileOurs(db: Db, owner: string): PendingQuery<Row[]> {
   return db`
@@ -68,31 +84,6 @@ function whileOurs(db: Db, owner: string): PendingQuery<Row[]> {
       select b.owner, b.state from batches b where b.id = c.batch_id offset 0
     ) own
     where own.owner = ${owner} and own.state = 'claimed'`;
-}
-
-interface Island {
-  first: bigint;
-  last: bigint;
-  attempts: number;
-}
-
-/** The rows of `changed`, those that follow one another as one: few come back for many. */
-function islands(db: Db): PendingQuery<Row[]> {
-  return db`
-    select min(id) as first, max(id) as last, attempts
-    from (
-      select id, attempts, id - row_number() over (partition by attempts order by id) as island
-      from changed
-    ) each_one
-    group by attempts, island`;
-}
-
-function attemptsOf(rows: readonly Island[]): Map<bigint, number> {
-  const attempts = new Map<bigint, number>();
-  for (const island of rows) {
-    for (let id = island.first; id <= island.last; id += 1n) attempts.set(id, island.attempts);
-  }
-  return attempts;
 }
 
 export interface StateChange extends Mark {
