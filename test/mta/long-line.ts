@@ -6,9 +6,9 @@
 import type { RecipientOutcome } from '../../src/mta/outcome.ts';
 import { createSession } from '../../src/mta/session.ts';
 import type { Session, SessionAction, SessionEvent, Work } from '../../src/mta/session.ts';
-import { DEFAULT_TIMEOUTS } from '../../src/mta/timeouts.ts';
 import { ALL_EXTENSIONS, Receiver } from './receiver.ts';
 import type { Script } from './receiver.ts';
+import { outcomesOf, returnedOf, SESSION_OPTIONS } from './session-driver.ts';
 
 export interface LongLineOptions {
   roundTripMs?: number;
@@ -33,24 +33,7 @@ export class LongLine {
   constructor(options: LongLineOptions = {}) {
     this.#options = options;
     const protocol = options.protocol ?? 'smtp';
-    this.session = createSession(
-      {
-        protocol,
-        heloName: 'client.test',
-        refusedNames: [],
-        tls: 'none',
-        implicitTls: false,
-        login: null,
-        requireTls: false,
-        unpipelined: false,
-        tlsPolicy: 'none',
-        timeouts: DEFAULT_TIMEOUTS,
-        mxHost: 'mx.test',
-        mxAddress: '127.0.0.1:25',
-        sourceAddress: null,
-      },
-      this.nowMs,
-    );
+    this.session = createSession({ ...SESSION_OPTIONS, protocol }, this.nowMs);
     this.receiver = new Receiver(
       {
         extensions: options.extensions ?? [...ALL_EXTENSIONS, 'CHUNKING'],
@@ -120,7 +103,7 @@ export class LongLine {
   }
 
   outcomes(): RecipientOutcome[] {
-    return this.actions.flatMap((action) => (action.type === 'outcome' ? [action.outcome] : []));
+    return outcomesOf(this.actions);
   }
 
   /** `1:accepted 2:rejected@rcpt(550)`. */
@@ -133,14 +116,7 @@ export class LongLine {
       .join(' ');
   }
 
-  /** `4/0`: recipient, attempts. */
   returned(): string {
-    return this.actions
-      .flatMap((action) =>
-        action.type === 'returned'
-          ? action.recipients.map(({ id }) => `${id}/${action.attempts}`)
-          : [],
-      )
-      .join(' ');
+    return returnedOf(this.actions);
   }
 }

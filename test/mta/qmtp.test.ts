@@ -10,7 +10,7 @@ import { DEFAULT_TIMEOUTS } from '../../src/mta/timeouts.ts';
 import { isBalanced, makeMta, makeOrder, tally } from './orders.ts';
 import { startQmtpHost, string } from './qmtp-host.ts';
 import type { QmtpHost, QmtpHostOptions } from './qmtp-host.ts';
-import { makeWork } from './session-driver.ts';
+import { makeWork, SESSION_OPTIONS } from './session-driver.ts';
 
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -51,19 +51,10 @@ class Driver {
 
   constructor() {
     this.session = createQmtpSession({
+      ...SESSION_OPTIONS,
       protocol: 'qmtp',
-      heloName: 'client.test',
-      refusedNames: [],
-      tls: 'none',
-      requireTls: false,
-      tlsPolicy: 'none',
-      unpipelined: false,
-      implicitTls: false,
-      login: null,
-      timeouts: DEFAULT_TIMEOUTS,
       mxHost: 'q.test',
       mxAddress: '127.0.0.1:209',
-      sourceAddress: null,
     });
     this.feed({ type: 'connected' });
   }

@@ -2,7 +2,14 @@
  * test/mta/session-driver — a session and a receiver wired back to back, without sockets or clocks.
  */
 import { createSession } from '../../src/mta/session.ts';
-import type { Session, SessionAction, SessionEvent, TlsMode, Work } from '../../src/mta/session.ts';
+import type {
+  Session,
+  SessionAction,
+  SessionEvent,
+  SessionOptions,
+  TlsMode,
+  Work,
+} from '../../src/mta/session.ts';
 import type { RecipientOutcome } from '../../src/mta/outcome.ts';
 import type { Login } from '../../src/mta/transport.ts';
 import type { TlsProblem } from '../../src/mta/tls/problem.ts';
@@ -40,6 +47,38 @@ export function makeWork(
   };
 }
 
+/** Of a session in clear with an ordinary host. */
+export const SESSION_OPTIONS: SessionOptions = {
+  protocol: 'smtp',
+  heloName: 'client.test',
+  refusedNames: [],
+  tls: 'none',
+  implicitTls: false,
+  login: null,
+  requireTls: false,
+  tlsPolicy: 'none',
+  unpipelined: false,
+  timeouts: DEFAULT_TIMEOUTS,
+  mxHost: 'mx.test',
+  mxAddress: '127.0.0.1:25',
+  sourceAddress: null,
+};
+
+export function outcomesOf(actions: readonly SessionAction[]): RecipientOutcome[] {
+  return actions.flatMap((action) => (action.type === 'outcome' ? [action.outcome] : []));
+}
+
+/** `4/0`: recipient, attempts. */
+export function returnedOf(actions: readonly SessionAction[]): string {
+  return actions
+    .flatMap((action) =>
+      action.type === 'returned'
+        ? action.recipients.map(({ id }) => `${id}/${action.attempts}`)
+        : [],
+    )
+    .join(' ');
+}
+
 export interface DriverOptions {
   extensions?: readonly string[];
   script?: Script;
@@ -70,19 +109,12 @@ export class Driver {
     this.#mark = options.mark ?? true;
     this.session = createSession(
       {
+        ...SESSION_OPTIONS,
         protocol: options.protocol ?? 'smtp',
-        heloName: 'client.test',
         refusedNames: options.refusedNames ?? [],
         tls: options.tls ?? 'opportunistic',
-        implicitTls: false,
         login: options.login ?? null,
         requireTls: options.requireTls ?? false,
-        tlsPolicy: 'none',
-        unpipelined: false,
-        timeouts: DEFAULT_TIMEOUTS,
-        mxHost: 'mx.test',
-        mxAddress: '127.0.0.1:25',
-        sourceAddress: null,
       },
       this.nowMs,
     );
@@ -131,7 +163,7 @@ export class Driver {
   }
 
   outcomes(): RecipientOutcome[] {
-    return this.actions.flatMap((action) => (action.type === 'outcome' ? [action.outcome] : []));
+    return outcomesOf(this.actions);
   }
 
   /** `1:accepted@dot 2:rejected@rcpt`, for tables. */
@@ -145,13 +177,7 @@ export class Driver {
   }
 
   returned(): string {
-    return this.actions
-      .flatMap((action) =>
-        action.type === 'returned'
-          ? action.recipients.map(({ id }) => `${id}/${action.attempts}`)
-          : [],
-      )
-      .join(' ');
+    return returnedOf(this.actions);
   }
 
   has(type: SessionAction['type']): boolean {
