@@ -5,7 +5,7 @@ import { INCIDENT_STAGES } from '../../src/range/incident.ts';
 import { COMMON_EXTENSIONS, profile } from '../../src/range/profile.ts';
 import type { Extension } from '../../src/range/profile.ts';
 import { startRange } from '../../src/range/range.ts';
-import { makeMta, QUICK } from './orders.ts';
+import { makeMta } from './orders.ts';
 import type { RecipientOutcome } from '../../src/mta/outcome.ts';
 import type { DeliveryRequest } from '../../src/mta/transaction.ts';
 
@@ -75,7 +75,6 @@ test.each<[string, readonly Extension[], number]>([
     dnsServer: { host: dnsHost, port: Number(dnsPort) },
     smtpPort: world.smtpPort,
     memory: { failureMs: 0 },
-    timeouts: { ...QUICK, mailMs: 500, rcptMs: 500, dataMs: 500, dotMs: 500, rsetMs: 500 },
   });
   cleanups.push(() => engine.close());
 
