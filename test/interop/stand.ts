@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from 'node:net';
 import { expect, inject } from 'vitest';
+import { startDelayProxy } from '../../bench/harness/delay-proxy.ts';
 import { verifyBalance } from '../../src/campaigns/reports.ts';
 import { parseId } from '../../src/kernel/ids.ts';
 import { freePort } from '../harness/child.ts';
@@ -33,8 +34,8 @@ export interface Stand {
 }
 
 const START_MS = 30_000;
-/** One way. */
-const FAR_MS = 25;
+/** A round trip. */
+const FAR_MS = 50;
 
 export async function startStand(kind: ReceiverKind): Promise<Stand> {
   const ports = { inner: await freePort() } as Record<DoorName | 'inner', number>;
@@ -43,7 +44,8 @@ export async function startStand(kind: ReceiverKind): Promise<Stand> {
     ports[door] = await freePort();
     taps.set(door, await startTap(ports[door]));
   }
-  taps.set('far', await startTap(ports.clear, FAR_MS));
+  const line = await startDelayProxy(ports.clear, FAR_MS);
+  taps.set('far', await startTap(line.port));
   const domain = (door: string): string => `${door}.${kind.name}.example`;
   const routes = [...taps].map(([door, { port }]) => `${domain(door)}=127.0.0.1:${port}`);
   routes.push(`${domain('late')}=127.0.0.1:${taps.get('tls')?.port ?? 0}`);
@@ -70,6 +72,7 @@ export async function startStand(kind: ReceiverKind): Promise<Stand> {
     async stop() {
       await world.stop();
       for (const tap of taps.values()) await tap.close();
+      line.stop();
       await room.leave();
     },
   };

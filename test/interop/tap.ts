@@ -1,8 +1,7 @@
 /**
  * interop/tap — sits on the wire before a receiver: counts connections, and keeps what was said.
  *
- * Bytes pass as they come, or later, as on a long line. What is kept is bounded, for a person or a
- * test to read.
+ * Bytes pass as they come. What is kept is bounded, for a person or a test to read.
  */
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
@@ -23,8 +22,7 @@ export interface Tap {
 
 const MAX_KEPT = 2_000_000;
 
-/** `delayMs`: how much later everything arrives, in both directions. */
-export async function startTap(target: number, delayMs = 0): Promise<Tap> {
+export async function startTap(target: number): Promise<Tap> {
   let heard: { turns: Turn[]; socket: Socket }[] = [];
   let keptBytes = 0;
   const sockets = new Set<Socket>();
@@ -43,8 +41,8 @@ export async function startTap(target: number, delayMs = 0): Promise<Tap> {
     heard.push({ turns, socket: ours });
     ours.on('data', (bytes: Buffer) => hear(turns, 'us', bytes));
     theirs.on('data', (bytes: Buffer) => hear(turns, 'them', bytes));
-    join(ours, theirs, sockets, delayMs);
-    join(theirs, ours, sockets, delayMs);
+    join(ours, theirs, sockets);
+    join(theirs, ours, sockets);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
@@ -62,15 +60,9 @@ export async function startTap(target: number, delayMs = 0): Promise<Tap> {
   };
 }
 
-function join(from: Socket, to: Socket, sockets: Set<Socket>, delayMs: number): void {
+function join(from: Socket, to: Socket, sockets: Set<Socket>): void {
   sockets.add(from);
-  // Timers of one length keep their order.
-  const later = (act: () => void): void => {
-    if (delayMs === 0) act();
-    else setTimeout(act, delayMs);
-  };
-  from.on('data', (bytes) => later(() => to.writable && to.write(bytes)));
-  from.on('end', () => later(() => to.end()));
+  from.pipe(to);
   from.on('error', () => to.destroy());
   from.on('close', () => {
     sockets.delete(from);
