@@ -5,8 +5,9 @@
  * in it) and compares it with what those projects' own tests assert; the comparison is the one of
  * that folder's score.py, so "ok" means equal to the label. Beside it stands how many would be ok with
  * the differences that were looked at and whose label is wrong or means something else
- * (score-reasons.ts); the reasons are printed. Then classifies the replies on which other classifiers agree. At last every
- * message is read again, cut at every kilobyte: none may throw (exit code 1), and the slowest is named.
+ * (score-reasons.ts); the reasons are printed. Then classifies the replies on which other classifiers
+ * agree. At last every message is read again, cut at every kilobyte: none may throw (exit code 1), and
+ * the slowest is named.
  *
  * Usage: node bench/score-bounces.ts [--list] [--corpora DIR]
  */

@@ -9,7 +9,7 @@ import { createResourceStack } from '../../src/kernel/lifecycle.ts';
 import { perSecond } from '../harness/bench.ts';
 import type { Bench, Contender, Prepared } from '../harness/bench.ts';
 import { SECRET } from '../harness/engine.ts';
-import { fillCampaign } from '../harness/fill.ts';
+import { fillCampaign, keepKeys } from '../harness/fill.ts';
 import { campaignContent, DOMAIN } from '../harness/message.ts';
 import { microAsync } from '../harness/micro.ts';
 import { startPostgres } from '../harness/postgres.ts';
@@ -39,8 +39,7 @@ async function prepare(settings: Settings): Promise<Prepared> {
   const database = await server.create();
   stack.onRelease('database', () => database.drop());
   const { campaignId } = await fillCampaign(database.sql, { n: 1, state: 'sending', sizeBytes });
-  const kept = dkim === 'rsa' ? 'rsa-sha256' : dkim === 'ed25519' ? 'ed25519-sha256' : 'none';
-  await database.sql`update dkim_keys set state = 'retired' where algorithm <> ${kept}`;
+  await keepKeys(database.sql, dkim);
   const source = createMessageSource({
     sql: database.sql,
     clock: () => new Date(),

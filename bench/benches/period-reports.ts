@@ -12,6 +12,7 @@ import { sample } from '../harness/bench.ts';
 import type { Bench, Prepared, Sample } from '../harness/bench.ts';
 import { startEngineProcess } from '../harness/engine.ts';
 import { startPostgres } from '../harness/postgres.ts';
+import { quantile } from '../harness/rounds.ts';
 import type { Settings } from '../harness/settings.ts';
 import { scaledNotes } from './queue.ts';
 
@@ -178,8 +179,7 @@ async function askAll(apiUrl: string, key: string, asked: Record<string, string>
       timesMs.push(performance.now() - askedMs);
       if (!response.ok && i === 0) faults.push(`GET ${path}: ${response.status} ${text}`);
     }
-    timesMs.sort((a, b) => a - b);
-    figures[`${name}P95Ms`] = timesMs[Math.floor(0.95 * REQUESTS)] ?? 0;
+    figures[`${name}P95Ms`] = quantile(timesMs, 0.95);
   }
   const seconds = (performance.now() - beganMs) / 1_000;
   return sample(REQUESTS * Object.keys(asked).length, seconds, { figures, faults });

@@ -8,6 +8,7 @@ import { startEngineProcess } from '../harness/engine.ts';
 import { fillCampaign, fillPending } from '../harness/fill.ts';
 import type { Filled } from '../harness/fill.ts';
 import { startPostgres } from '../harness/postgres.ts';
+import { quantile } from '../harness/rounds.ts';
 import type { Settings } from '../harness/settings.ts';
 import { scaledNotes } from './queue.ts';
 
@@ -110,8 +111,7 @@ async function askAll(apiUrl: string, key: string, paths: Record<string, string>
       timesMs.push(performance.now() - askedMs);
       if (!response.ok && i === 0) faults.push(`GET ${path}: ${response.status}`);
     }
-    timesMs.sort((a, b) => a - b);
-    figures[`${name}P95Ms`] = timesMs[Math.floor(0.95 * REQUESTS)] ?? 0;
+    figures[`${name}P95Ms`] = quantile(timesMs, 0.95);
   }
   const seconds = (performance.now() - beganMs) / 1_000;
   return sample(REQUESTS * Object.keys(paths).length, seconds, { figures, faults });

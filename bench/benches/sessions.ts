@@ -6,14 +6,13 @@
  * domain a site of its own, every receiver in one process beside the engine. Counting begins when all
  * sessions are open and each has had its first message answered.
  */
-import { fork } from 'node:child_process';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createResourceStack } from '../../src/kernel/lifecycle.ts';
 import { perSecond, sample } from '../harness/bench.ts';
 import type { Bench, Prepared, Sample } from '../harness/bench.ts';
+import { startDns } from '../harness/dns.ts';
 import { startEngineProcess } from '../harness/engine.ts';
-import { fillCampaign, fillPending } from '../harness/fill.ts';
+import { fillCampaign, fillPending, keepKeys } from '../harness/fill.ts';
 import { stopAndCount } from '../harness/final-count.ts';
 import { startPostgres } from '../harness/postgres.ts';
 import type { BenchDatabase } from '../harness/postgres.ts';
@@ -81,19 +80,13 @@ async function prepare(settings: Settings): Promise<Prepared> {
     sizeBytes: settings.sizeBytes,
     evenDomains: Math.ceil(wanted / SESSIONS_A_DOMAIN),
   });
-  const kept = { rsa: 'rsa-sha256', ed25519: 'ed25519-sha256', none: '' }[settings.dkim ?? 'rsa'];
-  await database.sql`update dkim_keys set state = 'retired' where algorithm <> ${kept}`;
+  await keepKeys(database.sql, settings.dkim);
   await fillPending(database.sql, filled);
   const sink = await startSink({ kind: 'own', delayMs: TAKES_MS });
   stack.onRelease('sink', () => sink.stop());
-  const dns = fork(join(import.meta.dirname, '../harness/own-dns.ts'));
-  const dnsPort = await new Promise<number>((done) =>
-    dns.once('message', (message) => done((message as { port: number }).port)),
-  );
-  stack.onRelease('DNS server', () => {
-    dns.disconnect();
-  });
-  const world = { database, sink, dnsPort };
+  const dns = await startDns();
+  stack.onRelease('DNS server', () => dns.stop());
+  const world = { database, sink, dnsPort: dns.port };
   return {
     contenders: [{ name: 'Volley', role: 'volley', run: () => run(world, wanted, seconds) }],
     notes: [

@@ -9,7 +9,7 @@ import { figure, perSecond, sample } from '../harness/bench.ts';
 import type { Bench, Prepared, Sample } from '../harness/bench.ts';
 import { startEngineProcess } from '../harness/engine.ts';
 import { stopAndCount } from '../harness/final-count.ts';
-import { fillCampaign, fillPending } from '../harness/fill.ts';
+import { fillCampaign, fillPending, keepKeys } from '../harness/fill.ts';
 import { startPostgres } from '../harness/postgres.ts';
 import type { BenchDatabase } from '../harness/postgres.ts';
 import { spread } from '../harness/rounds.ts';
@@ -61,7 +61,7 @@ async function prepare(settings: Settings): Promise<Prepared> {
     // Were one of them larger, the end would be its own connections' rate and no drift.
     evenDomains: 50,
   });
-  if (settings.dkim === 'none') await database.sql`update dkim_keys set state = 'retired'`;
+  await keepKeys(database.sql, settings.dkim);
   await fillPending(database.sql, filled);
   const sink = await startSink({ kind: settings.sink });
   stack.onRelease('sink', () => sink.stop());

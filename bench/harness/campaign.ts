@@ -10,6 +10,7 @@ import { parseId } from '../../src/kernel/ids.ts';
 import type { BenchDatabase, BenchServer } from './postgres.ts';
 import type { Sample } from './bench.ts';
 import type { EngineProcess } from './engine.ts';
+import { keepKeys } from './fill.ts';
 import { BOUNCE_DOMAIN, campaignContent, DOMAIN, recipientOf } from './message.ts';
 import type { Dkim, Mode } from './settings.ts';
 import type { Sink } from './sink.ts';
@@ -43,7 +44,7 @@ export async function draft(world: SendingWorld, plan: CampaignPlan): Promise<st
     bounce_domain: BOUNCE_DOMAIN,
     unsubscribe_base_url: `https://${DOMAIN}`,
   });
-  await keepKeys(world.database, sender.id, plan.dkim);
+  await keepKeys(world.database.sql, plan.dkim);
   const personalised = plan.mode === 'parallel';
   const campaign = await api.post<{ id: string }>('/v1/campaigns', {
     name: 'Bench',
@@ -54,14 +55,6 @@ export async function draft(world: SendingWorld, plan: CampaignPlan): Promise<st
     ttl_seconds: 86_400,
   });
   return campaign.id;
-}
-
-/** A new sender has an RSA and an Ed25519 key. */
-async function keepKeys(database: BenchDatabase, sender: string, dkim: Dkim): Promise<void> {
-  const kept = { rsa: 'rsa-sha256', ed25519: 'ed25519-sha256', none: 'none' }[dkim];
-  await database.sql`
-    update dkim_keys set state = 'retired'
-    where sender_id = ${parseId('snd', sender) ?? 0n} and algorithm <> ${kept}`;
 }
 
 export function* recipientRows(plan: CampaignPlan): Generator<object> {

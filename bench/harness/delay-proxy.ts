@@ -9,6 +9,7 @@ import { fork } from 'node:child_process';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { answerOf } from './child.ts';
 
 export interface DelayProxy {
   port: number;
@@ -17,9 +18,7 @@ export interface DelayProxy {
 
 export async function startDelayProxy(targetPort: number, rttMs: number): Promise<DelayProxy> {
   const child = fork(fileURLToPath(import.meta.url), [String(targetPort), String(rttMs)]);
-  const port = await new Promise<number>((resolve) =>
-    child.once('message', (message) => resolve((message as { port: number }).port)),
-  );
+  const { port } = await answerOf<{ port: number }>(child);
   return { port, stop: () => child.disconnect() };
 }
 

@@ -10,6 +10,7 @@ import { systemClock } from '../../src/kernel/clock.ts';
 import type { Sql } from '../../src/kernel/postgres/connect.ts';
 import { SECRET } from './engine.ts';
 import { BOUNCE_DOMAIN, campaignContent, DOMAIN } from './message.ts';
+import type { Dkim } from './settings.ts';
 
 const BATCH_SIZE = 100;
 const SMALL_DOMAINS = 5_000;
@@ -37,6 +38,12 @@ export async function fillCampaign(
     await insertRecipients(sql, { campaignId, from, count, n, evenDomains });
   }
   return { campaignId, n };
+}
+
+/** Of the keys that a new sender has (RSA and Ed25519), those that shall sign. */
+export async function keepKeys(sql: Sql, dkim: Dkim | null): Promise<void> {
+  const kept = { rsa: 'rsa-sha256', ed25519: 'ed25519-sha256', none: 'none' }[dkim ?? 'none'];
+  await sql`update dkim_keys set state = 'retired' where algorithm <> ${kept}`;
 }
 
 /** Makes the recipients deliveries that wait to be sent. */

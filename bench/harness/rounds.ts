@@ -74,6 +74,11 @@ export function spread(values: readonly number[]): Spread {
   };
 }
 
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+}
+
 /** Three significant digits below a thousand, whole numbers above. */
 function round(value: number): number {
   if (!Number.isFinite(value)) return 0;

@@ -10,6 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { postfixFolder, postfixLibraries } from '../peers/installed.ts';
+import { answerOf, dismiss } from './child.ts';
 import type { SinkCounts } from './own-sink.ts';
 import type { Settings } from './settings.ts';
 import { cpuSecondsOf } from './usage.ts';
@@ -64,11 +65,9 @@ async function startOwnSink(options: SinkOptions): Promise<Sink> {
     ],
     { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
   );
-  const answer = <T>(): Promise<T> =>
-    new Promise((resolve) => child.once('message', (message) => resolve(message as T)));
-  const { port } = await answer<{ port: number }>();
+  const { port } = await answerOf<{ port: number }>(child);
   const counts = async (): Promise<SinkCounts> => {
-    const answered = answer<SinkCounts>();
+    const answered = answerOf<SinkCounts>(child);
     child.send('counts');
     return answered;
   };
@@ -80,11 +79,7 @@ async function startOwnSink(options: SinkOptions): Promise<Sink> {
     connections: async () => (await counts()).connections,
     ledger: counts,
     cpuSeconds: () => cpuSecondsOf(child.pid ?? 0),
-    async stop() {
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.disconnect();
-      await ended;
-    },
+    stop: () => dismiss(child),
   };
 }
 

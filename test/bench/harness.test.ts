@@ -11,7 +11,7 @@ import { createMessageMaker, recipientsOf } from '../../bench/harness/message.ts
 import { appendRow, newestRows } from '../../bench/harness/results.ts';
 import type { ResultRow } from '../../bench/harness/results.ts';
 import { notesOf, renderPage } from '../../bench/harness/results-page.ts';
-import { runRounds, spread } from '../../bench/harness/rounds.ts';
+import { quantile, runRounds, spread } from '../../bench/harness/rounds.ts';
 import { parseSettings } from '../../bench/harness/settings.ts';
 import { startSink } from '../../bench/harness/sink.ts';
 import type { Sink } from '../../bench/harness/sink.ts';
@@ -67,6 +67,12 @@ describe('rounds', () => {
 
   test('of an even number of values the median is between the two', () => {
     expect(spread([4, 1, 3, 2])).toEqual({ median: 2.5, min: 1, max: 4 });
+  });
+
+  test('a share of the values, whatever their order', () => {
+    const values = Array.from({ length: 40 }, (_, i) => 40 - i);
+    expect([0.5, 0.95, 1].map((share) => quantile(values, share))).toEqual([21, 39, 40]);
+    expect(quantile([], 0.95)).toBe(0);
   });
 
   test('a bar that was not measured is not reached', () => {
