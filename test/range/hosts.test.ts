@@ -326,6 +326,25 @@ test.each([
   expect([...world.ledger.faults()]).toEqual([]);
 });
 
+test.each([
+  ['silence', ''],
+  ['garbage', '\u0000\u00ff what?\r\n'],
+] as const)(
+  '%s: nothing more is heard or said, and the idle connection ends',
+  async (kind, said) => {
+    const incidents = [{ at: 'mail', percent: 100, trouble: { kind } }] as const;
+    const world = await start([profile('a.example', 1, { incidents })], { idleMs: 100 });
+    const client = await talkTo(world);
+    client.write(`MAIL FROM:<${SENDER}>\r\nRCPT TO:<x@a.example>\r\nNOOP\r\n`);
+    expect(await client.rest()).toBe(said);
+  },
+);
+
+test.each([-1, 101])('an incident of %d percent is refused', async (percent) => {
+  const incidents = [{ at: 'mail', percent, trouble: { kind: 'close' } }] as const;
+  await expect(start([profile('a.example', 1, { incidents })])).rejects.toThrow(/incident/);
+});
+
 test('incidents strike by their odds, the same in every run of a seed', () => {
   const incidents = [
     { at: 'mail', percent: 20, trouble: { kind: 'close' } },
