@@ -12,6 +12,7 @@ import { createMessageMaker, recipientOf, recipientsOf, senderOf } from '../harn
 import type { Dkim } from '../harness/settings.ts';
 import { createBenchSigner } from '../harness/signer.ts';
 import { measureHere } from '../harness/usage.ts';
+import { wholeMessage } from '../../src/mta/message.ts';
 
 export interface MtaProcessOptions {
   port: number;
@@ -57,7 +58,7 @@ const order: DeliveryRequest = {
         id: BigInt(first + i),
         address,
       })),
-      message: await build(n),
+      message: wholeMessage(await build(n)),
       marked,
     };
   },

@@ -100,7 +100,7 @@ function makeRoom(state: State, key: ContentKey): Room {
   state.usedBytes += guessBytes;
   return {
     fill(transaction) {
-      const sizeBytes = transaction.message.length;
+      const sizeBytes = transaction.message.sizeBytes;
       unseen.delete(key);
       // A small one between big ones does not make the next guess small at once.
       const before = sizes.get(key) ?? 0;

@@ -14,9 +14,10 @@
  */
 import { createHash, hash, sign as signWithKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { endOnce, parseHeaderBlock, relaxLines, relaxValue } from './dkim-canonical.ts';
+import { endOnce, parseHeaderBlock, relaxValue } from './dkim-canonical.ts';
 import type { HeaderField } from './dkim-canonical.ts';
 import { asBuffer } from './dot-stuffing.ts';
+import { Segment } from './segment.ts';
 
 export interface DkimKey {
   selector: string;
@@ -93,28 +94,17 @@ export function createSigner(options: SignerOptions): Signer {
 
 /** `bh=`: base64 of SHA-256 of the relaxed body. */
 export function hashBody(body: Uint8Array): string {
-  return hashBodyLines([bodyLines(asBuffer(body))]);
-}
-
-/** Lines of a body, or a body's end; relaxed once where they are sent many times. */
-export interface BodyLines {
-  readonly bytes: Buffer;
-  relaxed(): Buffer;
-}
-
-export function bodyLines(bytes: Buffer): BodyLines {
-  let known: Buffer | null = null;
-  return { bytes, relaxed: () => (known ??= relaxLines(bytes)) };
+  return hashSegments([new Segment(asBuffer(body))]);
 }
 
 /**
  * `bh=` of a body that is made of these. None is cut in white space, and the last is more than empty
  * lines (the end of a MIME body is), or all there is.
  */
-export function hashBodyLines(body: readonly BodyLines[]): string {
+export function hashSegments(body: readonly Segment[]): string {
   const digest = createHash('sha256');
-  for (const [i, lines] of body.entries()) {
-    const relaxed = lines.relaxed();
+  for (const [i, segment] of body.entries()) {
+    const relaxed = segment.relaxed();
     digest.update(i === body.length - 1 ? endOnce(relaxed) : relaxed);
   }
   return digest.digest('base64');

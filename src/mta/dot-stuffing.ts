@@ -3,27 +3,28 @@
  *
  * Pure (RFC 5321 4.5.2).
  *
- * Promises: a message without a line that begins with a dot is returned as it is, not copied. The
- *           bytes are searched by native code; JavaScript only sees the hits.
+ * Promises: what has no line that begins with a dot is returned as it is, not copied. The bytes are
+ *           searched by native code; JavaScript only sees the hits.
  * Fails:    with null when a dot follows a bare CR or a bare LF: receivers disagree whether a line
  *           begins there, and that is how one message is smuggled inside another.
+ * See:      message.ts, for messages of several segments.
  */
 const DOT = 0x2e;
 const CR = 0x0d;
 const LF = 0x0a;
 
-export interface StuffedMessage {
-  bytes: Uint8Array;
-  /** What ends it: `.CRLF`, with a CRLF before it when the message lacks one. */
-  end: string;
+/** `lines` begins where a line begins. */
+export function stuffLines(lines: Buffer): Buffer | null {
+  if (lines.includes('\r.', 0, 'latin1')) return null;
+  const dots = findLineDots(lines);
+  if (dots === null) return null;
+  return dots.length === 0 ? lines : insertDots(lines, dots);
 }
 
-export function stuffDots(message: Uint8Array): StuffedMessage | null {
-  const source = asBuffer(message);
-  if (source.includes('\r.', 0, 'latin1')) return null;
-  const dots = findLineDots(source);
-  if (dots === null) return null;
-  return { bytes: dots.length === 0 ? source : insertDots(source, dots), end: endOf(source) };
+/** What follows the last lines of a message: `.CRLF`, with a CRLF before it when they lack one. */
+export function endOf(last: Buffer | undefined): string {
+  const terminated = last === undefined || (last.at(-2) === CR && last.at(-1) === LF);
+  return terminated || last.length === 0 ? '.\r\n' : '\r\n.\r\n';
 }
 
 export function asBuffer(bytes: Uint8Array): Buffer {
@@ -56,9 +57,4 @@ function insertDots(source: Buffer, dots: readonly number[]): Buffer {
   }
   source.copy(target, to, from);
   return target;
-}
-
-function endOf(source: Buffer): string {
-  const terminated = source.at(-2) === CR && source.at(-1) === LF;
-  return terminated || source.length === 0 ? '.\r\n' : '\r\n.\r\n';
 }

@@ -9,9 +9,8 @@
  *           come back then.
  * See:      exchange.ts (one after another), train.ts (several at once), command.ts.
  */
-import { isAscii } from 'node:buffer';
 import { fitsXverp, isSafe, mailCommand, needsUtf8, rcptCommand } from './command.ts';
-import { stuffDots } from './dot-stuffing.ts';
+import { isAsciiMessage, stuffMessage } from './message.ts';
 import type { LocalFailure } from './outcome.ts';
 import { decide, decideAll } from './session-state.ts';
 import type { Envelope, SessionState, Slot, Work } from './session-state.ts';
@@ -23,7 +22,7 @@ export function makeEnvelope(state: SessionState, work: Work): Envelope {
     startedAtMs: state.nowMs,
     startedIdleMs: state.idleMs,
     slots: work.recipients.map((recipient) => ({ recipient, state: 'open' })),
-    stuffed: chunking ? null : stuffDots(work.transaction.message),
+    stuffed: chunking ? null : stuffMessage(work.transaction.message),
     mark: 'waiting',
     unsent: [],
     outstanding: 0,
@@ -49,8 +48,8 @@ export function refuseUnsendable(state: SessionState, envelope: Envelope): void 
   // Ours, not his: `bad_address` would be held against the recipient.
   if (!isSafe(envelopeSender)) refuse('render_failed');
   if (envelope.stuffed === null && !capabilities.chunking) refuse('render_failed');
-  if (limit > 0 && message.length > limit) refuse('too_large');
-  if (!capabilities.eightBitMime && !isAscii(message)) refuse('eight_bit_unsupported');
+  if (limit > 0 && message.sizeBytes > limit) refuse('too_large');
+  if (!capabilities.eightBitMime && !isAsciiMessage(message)) refuse('eight_bit_unsupported');
   if (needsUtf8(envelopeSender) && !capabilities.smtpUtf8) refuse('smtputf8_unsupported');
   for (const slot of envelope.slots) {
     const { address } = slot.recipient;
@@ -78,8 +77,8 @@ export function composeCommands(state: SessionState, envelope: Envelope): Envelo
   const utf8 = [transaction.envelopeSender, ...addresses];
   const mail = mailCommand({
     sender: transaction.envelopeSender,
-    sizeBytes: capabilities.sizeLimitBytes === null ? null : transaction.message.length,
-    eightBit: capabilities.eightBitMime && !isAscii(transaction.message),
+    sizeBytes: capabilities.sizeLimitBytes === null ? null : transaction.message.sizeBytes,
+    eightBit: capabilities.eightBitMime && !isAsciiMessage(transaction.message),
     utf8: utf8.some(needsUtf8),
     dsn: capabilities.dsn ? { envelopeId: transaction.envelopeId } : null,
     requireTls: state.options.requireTls,

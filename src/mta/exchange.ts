@@ -17,7 +17,6 @@
  */
 import { assertNever, invariant } from '../kernel/errors.ts';
 import { bdatCommand } from './command.ts';
-import { asBuffer } from './dot-stuffing.ts';
 import {
   composeCommands,
   finish,
@@ -26,6 +25,7 @@ import {
   leaveOverLimit,
   refuseUnsendable,
 } from './envelope.ts';
+import { cutBody, plainBody } from './message.ts';
 import type { Reply } from './reply.ts';
 import { act, decide, decideAll, expect, flush, stageOf, write } from './session-state.ts';
 import type {
@@ -109,19 +109,17 @@ function stepCommands(state: SessionState, envelope: Envelope): boolean {
 }
 
 function writeBody(state: SessionState, envelope: Envelope): boolean {
-  const bytes = envelope.stuffed?.bytes ?? asBuffer(envelope.work.transaction.message);
-  if (envelope.bodyOffset === 0 && envelope.stuffed === null) {
-    write(state, bdatCommand(bytes.length));
-  }
-  const rest = bytes.length - envelope.bodyOffset;
-  const sizeBytes = Math.min(rest, BLOCK_BYTES);
-  write(state, bytes.subarray(envelope.bodyOffset, envelope.bodyOffset + sizeBytes));
-  envelope.bodyOffset += sizeBytes;
-  if (rest > BLOCK_BYTES) {
+  const body = envelope.stuffed ?? plainBody(envelope.work.transaction.message);
+  const from = envelope.bodyOffset;
+  if (from === 0 && envelope.stuffed === null) write(state, bdatCommand(body.sizeBytes));
+  const to = Math.min(from + BLOCK_BYTES, body.sizeBytes);
+  for (const part of cutBody(body, from, to)) write(state, part);
+  envelope.bodyOffset = to;
+  if (to < body.sizeBytes) {
     flush(state, true);
     return false;
   }
-  if (envelope.stuffed !== null) write(state, envelope.stuffed.end);
+  if (body.end !== '') write(state, body.end);
   invariant(state.awaiting.length === 0, 'a dot is written while another waits for its reply');
   state.current = null;
   state.awaiting.push(envelope);

@@ -13,6 +13,7 @@ import type { Clock } from '../kernel/clock.ts';
 import type { Logger } from '../kernel/log.ts';
 import { isSafe } from './command.ts';
 import type { Maildirs } from './maildir.ts';
+import { plainBody } from './message.ts';
 import type { RecipientOutcome } from './outcome.ts';
 import { pull, tellOutcome, untilRoom } from './request.ts';
 import type { RequestState } from './request.ts';
@@ -82,7 +83,10 @@ async function keep(
   }
   const head = `Return-Path: <${envelopeSender}>\r\nDelivered-To: ${recipient.address}\r\n`;
   try {
-    const written = await deps.maildirs.write(transport.directory, [Buffer.from(head), message]);
+    const written = await deps.maildirs.write(transport.directory, [
+      Buffer.from(head),
+      ...plainBody(message).parts,
+    ]);
     // Visible, but a power cut could undo it: nobody knows.
     if (!written.durable) return failed('ambiguous', 'storage_failed');
     return accepted(`kept as ${written.name}`);

@@ -13,6 +13,7 @@
  */
 import { NO_CAPABILITIES } from './capabilities.ts';
 import { isSafe, needsUtf8 } from './command.ts';
+import { plainBody } from './message.ts';
 import { createNetstringParser, netstring, netstringHead } from './netstring.ts';
 import type { NetstringParser } from './netstring.ts';
 import type { LocalFailure } from './outcome.ts';
@@ -152,8 +153,8 @@ function onMark(state: State, work: Work, durable: boolean): void {
   const recipients = one.open.map(({ address }) => netstring(address)).join('');
   const parts = [
     // The first byte says that lines end with CRLF.
-    `${netstringHead(message.length + 1)}\r`,
-    message,
+    `${netstringHead(message.sizeBytes + 1)}\r`,
+    ...plainBody(message).parts,
     `,${netstring(envelopeSender)}${netstring(recipients)}`,
   ];
   state.actions.push({ type: 'write', parts, drain: false });

@@ -12,6 +12,7 @@ import type { AuthExchange } from './auth.ts';
 import { NO_CAPABILITIES } from './capabilities.ts';
 import type { Capabilities } from './capabilities.ts';
 import { describeFailure } from './failure.ts';
+import type { WireBody } from './message.ts';
 import type { LocalFailure, RecipientOutcome, Result, SessionFacts, Stage } from './outcome.ts';
 import { createReplyParser } from './reply.ts';
 import type { Reply, ReplyParser } from './reply.ts';
@@ -103,7 +104,7 @@ export interface Envelope {
   startedIdleMs: number;
   readonly slots: readonly Slot[];
   /** The message as DATA wants it; null when BDAT is used. */
-  readonly stuffed: { bytes: Uint8Array; end: string } | null;
+  readonly stuffed: WireBody | null;
   mark: 'waiting' | 'durable' | 'failed';
   /** Commands not written yet. */
   unsent: { line: string; expect: Expectation }[];

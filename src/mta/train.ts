@@ -15,9 +15,9 @@
  *           closed without one more reply, and are ambiguous when it had gone on.
  * Why:      a message a round trip is 10 a second and connection at 100 ms. The price is that a broken
  *           link leaves up to `maxInTrain` messages in doubt instead of one. So a train is used only
- *           where a round trip is long (not where this process is slow), BDAT was seen to work on this session, and the receiver spoke
- *           within the last second (an idle connection may be closed already); and not for a day at a
- *           site where one was lost (host-memory.ts).
+ *           where a round trip is long (not where this process is slow), BDAT was seen to work on this
+ *           session, and the receiver spoke within the last second (an idle connection may be closed
+ *           already); and not for a day at a site where one was lost (host-memory.ts).
  * Measured: `npm run bench -- smtp-client --rtt 100` (bench/RESULTS.md).
  */
 import { assertNever } from '../kernel/errors.ts';
@@ -30,6 +30,7 @@ import {
   refuseUnsendable,
   undecided,
 } from './envelope.ts';
+import { plainBody } from './message.ts';
 import type { Stage } from './outcome.ts';
 import type { Reply } from './reply.ts';
 import { decide, decideAll, expect, stageOf, write } from './session-state.ts';
@@ -66,14 +67,14 @@ export function hasRoomInTrain(state: SessionState): boolean {
 }
 
 function bytesOf(envelopes: readonly Envelope[]): number {
-  return envelopes.reduce((sum, { work }) => sum + work.transaction.message.length, 0);
+  return envelopes.reduce((sum, { work }) => sum + work.transaction.message.sizeBytes, 0);
 }
 
 export function isForTrain(state: SessionState, { work, slots, stuffed }: Envelope): boolean {
   if (!mayFormTrain(state) || stuffed !== null || slots.length !== 1) return false;
   // A transaction we gave up may hold recipients: RSET is answered before a message is written.
   if (state.needsReset) return false;
-  if (work.transaction.message.length > MAX_MESSAGE_BYTES) return false;
+  if (work.transaction.message.sizeBytes > MAX_MESSAGE_BYTES) return false;
   return state.awaiting.length > 0 || state.nowMs - state.heardAtMs <= MAX_QUIET_MS;
 }
 
@@ -82,7 +83,7 @@ export function board(state: SessionState, envelope: Envelope): boolean {
   const { awaiting, queued, maxInTrain } = state;
   const { message } = envelope.work.transaction;
   if (envelope.mark !== 'durable' || awaiting.length >= maxInTrain) return false;
-  if (bytesOf(awaiting) + message.length > MAX_TRAIN_BYTES) return false;
+  if (bytesOf(awaiting) + message.sizeBytes > MAX_TRAIN_BYTES) return false;
   queued.shift();
   envelope.startedAtMs = state.nowMs;
   envelope.startedIdleMs = state.idleMs;
@@ -98,8 +99,8 @@ export function board(state: SessionState, envelope: Envelope): boolean {
     write(state, command.line);
     expect(state, command.expect);
   }
-  write(state, bdatCommand(message.length));
-  write(state, message);
+  write(state, bdatCommand(message.sizeBytes));
+  for (const part of plainBody(message).parts) write(state, part);
   expect(state, { kind: 'dot', envelope, slot: null });
   envelope.dotAtMs = state.nowMs;
   awaiting.push(envelope);

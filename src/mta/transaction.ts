@@ -6,6 +6,7 @@
  * pulls the next transaction when it is free to send it, so that nothing is rendered early and
  * nothing is begun after the source says it is over.
  */
+import type { Message } from './message.ts';
 import type { RecipientOutcome } from './outcome.ts';
 
 export interface TransactionRecipient {
@@ -27,8 +28,8 @@ export interface Transaction {
   xverp?: boolean;
   /** At least one, all of the request's domain. */
   recipients: readonly TransactionRecipient[];
-  /** The whole message, CRLF lines, signed, 7-bit safe, not dot-stuffed. */
-  message: Uint8Array;
+  /** CRLF lines, signed, 7-bit safe, not dot-stuffed. */
+  message: Message;
   /**
    * The write-ahead mark: resolves once it is durable that the final dot of this transaction may be
    * sent. The mta awaits it before it writes the dot (it runs beside MAIL, RCPT and DATA); when it

@@ -4,6 +4,7 @@
  * MessageSource is implemented by campaigns/source.ts: it turns frozen content and a recipient into
  * signed bytes. The scheduler knows nothing of templates, MIME or DKIM.
  */
+import type { Message } from '../mta/message.ts';
 import type { Protection } from '../mta/transaction.ts';
 
 /** A recipient of a batch, as the scheduler reads it. */
@@ -17,7 +18,7 @@ export interface BatchRecipient {
 }
 
 export type Rendered =
-  | { ok: true; message: Uint8Array; envelopeSender: string; envelopeId: string }
+  | { ok: true; message: Message; envelopeSender: string; envelopeId: string }
   /** Content that cannot be made for this recipient; never the recipient's fault. */
   | { ok: false; reason: string };
 

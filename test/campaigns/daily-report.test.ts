@@ -17,6 +17,7 @@ import { addToRollups } from '../../src/kernel/rollups/store.ts';
 import { useDatabase } from '../harness/database.ts';
 import { insertCampaign } from '../harness/rows.ts';
 import { makeSender, testDeps } from './fixture.ts';
+import { bytesOf } from '../harness/message.ts';
 
 const database = useDatabase();
 let now = new Date('2026-03-02T07:00:00Z');
@@ -121,7 +122,7 @@ test('the mail has HTML, text and the files, the same bytes in every process', a
       variablesJson: row?.variablesJson ?? null,
     });
     if (!rendered.ok) throw new Error(rendered.reason);
-    return rendered.message;
+    return bytesOf(rendered.message);
   };
   const bytes = await render();
   expect(Buffer.compare(bytes, await render())).toBe(0);

@@ -6,6 +6,7 @@ import { createNotices } from '../../src/campaigns/notices.ts';
 import { createMessageSource } from '../../src/campaigns/source.ts';
 import { useDatabase } from '../harness/database.ts';
 import { makeSender, testDeps } from './fixture.ts';
+import { bytesOf } from '../harness/message.ts';
 
 const database = useDatabase();
 let now = new Date('2026-03-01T12:00:00Z');
@@ -61,7 +62,7 @@ test('what is written is what was ordered, says that a program wrote it, and whe
     variablesJson: row?.variablesJson ?? null,
   });
   if (!rendered.ok) throw new Error(rendered.reason);
-  const mail = await PostalMime.parse(rendered.message);
+  const mail = await PostalMime.parse(bytesOf(rendered.message));
 
   expect(mail.subject).toBe('Please confirm {{x}}');
   expect(mail.text?.trim()).toBe('Line one <b>\nLine two {{y}}');

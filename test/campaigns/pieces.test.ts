@@ -81,7 +81,7 @@ test.each(['quoted-printable', 'base64'] as const)('%s: encoded in parts as whol
         encodePart(compileTemplate(html, 'html')(VARIABLES), encoding),
         skeleton.after,
       ]);
-      expect(Buffer.concat(body.parts.map(({ bytes }) => bytes)).toString('latin1')).toBe(
+      expect(Buffer.concat(body.segments.map(({ bytes }) => bytes)).toString('latin1')).toBe(
         wanted.toString('latin1'),
       );
       expect(body.hash()).toBe(hashBody(wanted));

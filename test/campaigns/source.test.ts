@@ -13,6 +13,7 @@ import { createKeyRing } from '../../src/verp/keyring.ts';
 import { verifyToken } from '../../src/verp/token.ts';
 import { useDatabase } from '../harness/database.ts';
 import { makeCampaign, makeSender, SECRET, testDeps } from './fixture.ts';
+import { bytesOf } from '../harness/message.ts';
 
 const database = useDatabase();
 const NOW = new Date('2026-03-01T12:00:00Z');
@@ -52,7 +53,7 @@ function recipient({
 function good(rendered: Rendered) {
   if (!rendered.ok) throw new Error(rendered.reason);
   const { envelopeSender, envelopeId } = rendered;
-  return { envelopeSender, envelopeId, message: Buffer.from(rendered.message) };
+  return { envelopeSender, envelopeId, message: bytesOf(rendered.message) };
 }
 
 async function render(changes: Partial<CampaignInput>, to: Changes = {}) {

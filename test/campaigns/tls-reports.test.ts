@@ -19,6 +19,7 @@ import { useDatabase } from '../harness/database.ts';
 import { authority, startStsHost } from '../mta/tls/sts-host.ts';
 import type { StsHost } from '../mta/tls/sts-host.ts';
 import { makeSender, testDeps } from './fixture.ts';
+import { bytesOf } from '../harness/message.ts';
 
 /** RFC 8460 4.4, in the words of a schema. */
 const count = z.int().nonnegative();
@@ -270,8 +271,9 @@ describe('making and sending', () => {
       variablesJson: row?.variablesJson ?? null,
     });
     if (!rendered.ok) throw new Error(rendered.reason);
-    const raw = Buffer.from(rendered.message).toString('latin1');
-    const mail = await PostalMime.parse(rendered.message);
+    const bytes = bytesOf(rendered.message);
+    const raw = bytes.toString('latin1');
+    const mail = await PostalMime.parse(bytes);
     const [report] = await reports();
     const id = report?.id ?? 0n;
     const name = `tlr_${String(id).padStart(13, '0')}`;

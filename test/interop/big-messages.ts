@@ -13,6 +13,7 @@ import { createRoutes, staticRules } from '../../src/mta/routes.ts';
 import type { DoorName, ReceiverKind } from './receiver.ts';
 import { addressesAt, untilArrived } from './stand.ts';
 import type { Stand } from './stand.ts';
+import { wholeMessage } from '../../src/mta/message.ts';
 
 const MB = 1_000_000;
 const HEADERS =
@@ -130,7 +131,7 @@ async function deliver(
         envelopeSender: `b+${who}@bounce.shop.example`,
         envelopeId: null,
         recipients: addresses.map((address, index) => ({ id: BigInt(index), address })),
-        message,
+        message: wholeMessage(message),
         marked: Promise.resolve(),
       };
     },

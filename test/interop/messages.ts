@@ -10,6 +10,7 @@ import type { BatchRecipient } from '../../src/scheduler/ports.ts';
 import type { Arrival } from './receiver.ts';
 import type { Stand } from './stand.ts';
 import type { Keys } from './verifiers.ts';
+import { bytesOf } from '../harness/message.ts';
 
 /** For each arrival, the bytes and the envelope sender that were rendered for it. */
 export async function renderAgain(
@@ -33,7 +34,7 @@ export async function renderAgain(
         ? await messages.render(row)
         : await messages.renderCopy(batchOf(text));
     if (!rendered.ok) throw new Error(rendered.reason);
-    again.push({ sender: rendered.envelopeSender, message: Buffer.from(rendered.message) });
+    again.push({ sender: rendered.envelopeSender, message: bytesOf(rendered.message) });
   }
   return again;
 }

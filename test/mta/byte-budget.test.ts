@@ -9,6 +9,7 @@ import type { Order } from './orders.ts';
 import type { Script } from './receiver.ts';
 import { startSmtpHost } from './smtp-host.ts';
 import { createRoutes, staticRules } from '../../src/mta/routes.ts';
+import { wholeMessage } from '../../src/mta/message.ts';
 
 const message = (sizeBytes: number, recipients = 1): Transaction => ({
   envelopeSender: 'a@b.test',
@@ -17,7 +18,7 @@ const message = (sizeBytes: number, recipients = 1): Transaction => ({
     id: BigInt(i),
     address: 'r@x.test',
   })),
-  message: Buffer.alloc(sizeBytes),
+  message: wholeMessage(Buffer.alloc(sizeBytes)),
   marked: Promise.resolve(),
 });
 
@@ -90,7 +91,7 @@ describe('a budget', () => {
         const order: number[] = [];
         for (const { size } of all) known(budget, String(size), size);
         const check = (): void => {
-          const bytes = inFlight.reduce((sum, one) => sum + one.message.length, 0);
+          const bytes = inFlight.reduce((sum, one) => sum + one.message.sizeBytes, 0);
           expect(budget.usedBytes()).toBe(bytes);
           if (inFlight.length > 1) expect(bytes).toBeLessThanOrEqual(1_000);
         };
@@ -143,7 +144,7 @@ function watched(
         bytes += body.length;
         peakBytes = Math.max(peakBytes, bytes);
         peakCount = Math.max(peakCount, sizes.size);
-        return { ...transaction, message: body };
+        return { ...transaction, message: wholeMessage(body) };
       },
       onOutcome(outcome: Parameters<typeof onOutcome>[0]) {
         bytes -= sizes.get(outcome.recipientId) ?? 0;

@@ -8,6 +8,7 @@ import { startRange } from '../../src/range/range.ts';
 import { makeMta } from './orders.ts';
 import type { RecipientOutcome } from '../../src/mta/outcome.ts';
 import type { DeliveryRequest } from '../../src/mta/transaction.ts';
+import { messageOfLines } from '../harness/message.ts';
 
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -46,7 +47,7 @@ function requestFor(
       const recipients = rest.splice(0, 3);
       if (recipients.length === 0) return Promise.resolve(null);
       const envelopeSender = `b+${recipients.map(({ id }) => id).join('-')}@bounce.example`;
-      const message = Buffer.from(
+      const message = messageOfLines(
         `Subject: x\r\nMessage-ID: <${envelopeSender}>\r\n\r\n.hello\r\n`,
       );
       const marked = Promise.resolve();

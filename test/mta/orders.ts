@@ -13,6 +13,8 @@ import type {
   Transaction,
 } from '../../src/mta/transaction.ts';
 import { MESSAGE } from './session-driver.ts';
+import { messageOfLines } from '../harness/message.ts';
+import { wholeMessage } from '../../src/mta/message.ts';
 
 /** Short enough for tests, long enough for a busy machine. */
 export const QUICK = {
@@ -100,7 +102,8 @@ export function makeOrder(count: number, options: OrderOptions = {}): Order {
           envelopeSender: `b+${next}@bounce.test`,
           envelopeId: `e${next}`,
           recipients,
-          message: options.message ?? Buffer.from(MESSAGE),
+          message:
+            options.message === undefined ? messageOfLines(MESSAGE) : wholeMessage(options.message),
           marked: options.marked?.() ?? Promise.resolve(),
         };
         order.pulled.push(transaction);

@@ -11,6 +11,7 @@ import { isBalanced, makeMta, makeOrder, tally } from './orders.ts';
 import { startQmtpHost, string } from './qmtp-host.ts';
 import type { QmtpHost, QmtpHostOptions } from './qmtp-host.ts';
 import { makeWork, SESSION_OPTIONS } from './session-driver.ts';
+import { bytesOf } from '../harness/message.ts';
 
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -259,7 +260,7 @@ describe('on real sockets', () => {
       order.pulled.map(({ envelopeSender }) => envelopeSender),
     );
     for (const { content } of to.ledger) {
-      expect(content.equals(order.pulled[0]!.message)).toBe(true);
+      expect(content.equals(bytesOf(order.pulled[0]!.message))).toBe(true);
     }
     expect(to.connections()).toBe(1);
   });

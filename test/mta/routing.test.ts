@@ -14,6 +14,7 @@ import { allTo, isBalanced, makeMta, makeOrder, tally } from './orders.ts';
 import type { Order } from './orders.ts';
 import { startSmtpHost } from './smtp-host.ts';
 import type { SmtpHost, SmtpHostOptions } from './smtp-host.ts';
+import { bytesOf } from '../harness/message.ts';
 
 const cleanups: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -136,7 +137,7 @@ describe('file', () => {
     const names = readdirSync(join(directory, 'new'));
     expect(names.every((name) => /^[A-Za-z0-9._-]+$/.test(name))).toBe(true);
     const texts = names.map((name) => readFileSync(join(directory, 'new', name), 'latin1')).sort();
-    const message = Buffer.from(order.pulled[0]!.message).toString('latin1');
+    const message = bytesOf(order.pulled[0]!.message).toString('latin1');
     const expected = order.pulled.flatMap(({ envelopeSender, recipients }) =>
       recipients.map(
         ({ address }) =>

@@ -16,6 +16,7 @@ import type { TlsProblem } from '../../src/mta/tls/problem.ts';
 import { DEFAULT_TIMEOUTS } from '../../src/mta/timeouts.ts';
 import { ALL_EXTENSIONS, Receiver } from './receiver.ts';
 import type { Script } from './receiver.ts';
+import { messageOfLines } from '../harness/message.ts';
 
 export const MESSAGE = 'Subject: hi\r\n\r\nHello\r\n..dots\r\n.\r\nbye\r\n';
 
@@ -39,7 +40,7 @@ export function makeWork(
       envelopeId: 'cmp+1',
       xverp: options.xverp ?? false,
       recipients,
-      message: Buffer.from(options.message ?? MESSAGE),
+      message: messageOfLines(options.message ?? MESSAGE),
       marked: Promise.resolve(),
     },
     recipients,

@@ -5,6 +5,7 @@ import type { SessionEvent, Work } from '../../src/mta/session.ts';
 import { ALL_EXTENSIONS } from './receiver.ts';
 import type { Answer, Asked, Script } from './receiver.ts';
 import { Driver, makeWork } from './session-driver.ts';
+import { bytesOf } from '../harness/message.ts';
 
 interface Plan {
   extensions: string[];
@@ -118,7 +119,7 @@ test('accounting, ledger and order hold', () => {
       }
       // Nobody ever gets a message that is not the one we sent.
       for (const { content } of driver.receiver.ledger) {
-        expect(content.equals(works[0]!.transaction.message)).toBe(true);
+        expect(content.equals(bytesOf(works[0]!.transaction.message))).toBe(true);
       }
     }),
     { numRuns: 1_500 },

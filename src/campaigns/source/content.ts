@@ -1,12 +1,12 @@
 /**
  * campaigns/source/content — frozen content, compiled for rendering: subject and body of one recipient.
  *
- * Promises: what does not vary is rendered and encoded once: whole lines of fixed text cost a memory
- *           copy, and a body without any is hashed for DKIM once.
+ * Promises: what does not vary is rendered and encoded once: whole lines of fixed text are the same
+ *           bytes in every message, and a body without anything else is hashed for DKIM once.
  */
-import { bodyLines, hashBodyLines } from '../../mta/dkim.ts';
-import type { BodyLines } from '../../mta/dkim.ts';
-import { compilePieces, compileTemplate } from '../templates/render.ts';
+import { hashSegments } from '../../mta/dkim.ts';
+import { Segment } from '../../mta/segment.ts';
+import { compilePieces } from '../templates/render.ts';
 import type { Escaping, Pieces, Variables } from '../templates/render.ts';
 import { encodePart } from './encode.ts';
 import type { TransferEncoding } from './encode.ts';
@@ -15,8 +15,7 @@ import { subjectLine } from './subject.ts';
 
 export interface Body {
   /** The body is these, one behind the other. */
-  parts: readonly BodyLines[];
-  sizeBytes: number;
+  segments: readonly Segment[];
   /** For DKIM's bh=; counted when it is asked for, once. */
   hash(): string;
 }
@@ -38,39 +37,38 @@ export function compileContentParts(
   skeleton: Skeleton,
   encoding: TransferEncoding,
 ): CompiledContent {
-  const subject = compileTemplate(content.subject, 'none');
+  const subject = compilePieces(content.subject, 'none');
   const text = compilePart(content.text, 'none', encoding);
   const html = compilePart(content.html, 'html', encoding);
-  const before = bodyLines(skeleton.before);
-  const between = bodyLines(skeleton.between);
-  const after = bodyLines(skeleton.after);
+  const before = new Segment(skeleton.before);
+  const between = new Segment(skeleton.between);
+  const after = new Segment(skeleton.after);
   const build = (variables: Variables): Body =>
     bodyOf([before, ...text(variables), between, ...html(variables), after]);
   const varies = isTemplate(content.text) || isTemplate(content.html);
   let fixed: Body | null = null;
   return {
-    subject: (variables) => subjectLine(subject(variables)),
+    subject: (variables) => subjectLine(joined(subject, variables)),
     body: (variables) => (varies ? build(variables) : (fixed ??= build(variables))),
   };
 }
 
-function bodyOf(parts: readonly BodyLines[]): Body {
-  const sizeBytes = parts.reduce((sum, part) => sum + part.bytes.length, 0);
+function bodyOf(segments: readonly Segment[]): Body {
   let known: string | null = null;
-  return { parts, sizeBytes, hash: () => (known ??= hashBodyLines(parts)) };
+  return { segments, hash: () => (known ??= hashSegments(segments)) };
 }
 
-type Part = (variables: Variables) => readonly BodyLines[];
+type Part = (variables: Variables) => readonly Segment[];
 
 function compilePart(source: string, escaping: Escaping, encoding: TransferEncoding): Part {
   const pieces = compilePieces(source, escaping);
   if (pieces.fixed.length === 1) {
-    const fixed = bodyLines(encodePart(pieces.fixed[0] ?? '', encoding));
+    const fixed = new Segment(encodePart(pieces.fixed[0] ?? '', encoding));
     return () => [fixed];
   }
   // Base64 runs across lines: nothing in it is fixed behind the first thing that varies.
   if (encoding === 'base64')
-    return (variables) => [bodyLines(encodePart(joined(pieces, variables), encoding))];
+    return (variables) => [new Segment(encodePart(joined(pieces, variables), encoding))];
   return compileLines(pieces, encoding);
 }
 
@@ -92,24 +90,24 @@ function compileLines(pieces: Pieces, encoding: TransferEncoding): Part {
     const to = isLast ? text.length : text.lastIndexOf('\n') + 1;
     const whole = (isFirst || from > 0) && to > from;
     if (!whole) return { head: text, lines: null, tail: '' };
-    const lines = bodyLines(encodePart(text.slice(from, to), encoding));
+    const lines = new Segment(encodePart(text.slice(from, to), encoding));
     return { head: text.slice(0, from), lines, tail: text.slice(to) };
   });
   return (variables) => {
     const varying = pieces.varying(variables);
-    const parts: BodyLines[] = [];
+    const segments: Segment[] = [];
     let line = '';
-    for (const [i, { head, lines, tail }] of cuts.entries()) {
+    cuts.forEach(({ head, lines, tail }, i) => {
       line += head;
       if (lines !== null) {
-        if (line !== '') parts.push(bodyLines(encodePart(line, encoding)));
-        parts.push(lines);
+        if (line !== '') segments.push(new Segment(encodePart(line, encoding)));
+        segments.push(lines);
         line = tail;
       }
       line += varying[i] ?? '';
-    }
-    if (line !== '') parts.push(bodyLines(encodePart(line, encoding)));
-    return parts;
+    });
+    if (line !== '') segments.push(new Segment(encodePart(line, encoding)));
+    return segments;
   };
 }
 
