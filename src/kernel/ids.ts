@@ -8,6 +8,9 @@
  */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const LENGTH = 13;
+/** So many of the last digits, and the rest of them, are exact as numbers. */
+const HALF_LENGTH = 7;
+const HALF = 32n ** 7n;
 const MAX_ID = 2n ** 63n - 1n;
 
 export type IdPrefix =
@@ -34,13 +37,19 @@ export type IdPrefix =
 
 /** `formatId('cmp', 7n)` -> `cmp_0000000000007`. */
 export function formatId(prefix: IdPrefix, id: bigint): string {
-  let rest = id;
+  const high = digits(Number(id / HALF), LENGTH - HALF_LENGTH);
+  return `${prefix}_${high}${digits(Number(id % HALF), HALF_LENGTH)}`;
+}
+
+/** Of a number, because every step of a bigint makes a new one. */
+function digits(number: number, length: number): string {
   let text = '';
-  for (let i = 0; i < LENGTH; i += 1) {
-    text = ALPHABET.charAt(Number(rest & 31n)) + text;
-    rest >>= 5n;
+  let rest = number;
+  for (let i = 0; i < length; i += 1) {
+    text = ALPHABET.charAt(rest % 32) + text;
+    rest = Math.floor(rest / 32);
   }
-  return `${prefix}_${text}`;
+  return text;
 }
 
 /** The row id, or null when `text` is not an id of this type. */

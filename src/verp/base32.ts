@@ -6,10 +6,13 @@
  * Why:      some mail systems fold the case of a local part, so base64 would not come home.
  */
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
+const LETTERS = Buffer.from(ALPHABET, 'latin1');
 const ONLY_ALPHABET = /^[A-Za-z2-7]+$/;
 
+/** Written into a buffer: put together letter by letter, each letter would make a string. */
 export function encodeBase32(bytes: Uint8Array): string {
-  let text = '';
+  const text = Buffer.allocUnsafe(Math.ceil((bytes.length * 8) / 5));
+  let length = 0;
   let bits = 0;
   let held = 0;
   for (const byte of bytes) {
@@ -17,11 +20,13 @@ export function encodeBase32(bytes: Uint8Array): string {
     bits += 8;
     while (bits >= 5) {
       bits -= 5;
-      text += ALPHABET.charAt((held >> bits) & 31);
+      text[length] = LETTERS[(held >> bits) & 31] ?? 0;
+      length += 1;
     }
     held &= (1 << bits) - 1;
   }
-  return bits === 0 ? text : text + ALPHABET.charAt((held << (5 - bits)) & 31);
+  if (bits > 0) text[length] = LETTERS[(held << (5 - bits)) & 31] ?? 0;
+  return text.toString('latin1');
 }
 
 /** The bytes, or null when `text` is not the spelling of any. */
