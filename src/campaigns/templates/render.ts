@@ -34,13 +34,12 @@ interface Budget {
   charsLeft: number;
 }
 
-/** The source must have passed `checkSyntax`. Compiled at the first call. */
+/** The source must have passed `checkSyntax`. */
 export function compileTemplate(source: string, escaping: Escaping): Render {
-  const program = Handlebars.parse(source);
-  countText(program);
-  const template = createEnvironment(escaping).compile<Variables>(program, compileOptions());
+  const { fixed, varying } = compilePieces(source, escaping);
   return (variables) => {
-    const text = template(variables, { data: newBudget(), ...OWN_PROPERTIES_ONLY });
+    const texts = varying(variables);
+    const text = fixed.map((piece, i) => piece + (texts[i] ?? '')).join('');
     if (text.length > MAX_PART_CHARS) throw tooLong();
     return text;
   };
@@ -54,7 +53,10 @@ export interface Pieces {
   varying(variables: Variables): string[];
 }
 
-/** The same text as `compileTemplate`, in pieces, so that what is fixed can be encoded once. */
+/**
+ * In pieces, so that what is fixed can be encoded once. The source must have passed `checkSyntax`;
+ * what varies is compiled at the first call.
+ */
 export function compilePieces(source: string, escaping: Escaping): Pieces {
   const environment = createEnvironment(escaping);
   const program = Handlebars.parse(source);
