@@ -14,6 +14,7 @@
  *           take 10 s a message: 200 messages/s, the whole engine in 356 MB.
  * See:      routes.ts (where mail goes), site.ts (connections), session.ts (the conversation).
  */
+import { millisecondsOf } from '../kernel/clock.ts';
 import { createByteBudget } from './byte-budget.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { Dialer } from './dial.ts';
@@ -77,7 +78,7 @@ export interface MtaEngine extends Mta {
 }
 
 export function createMta(options: MtaOptions): MtaEngine {
-  const nowMs = (): number => options.now().getTime();
+  const nowMs = millisecondsOf(options.now);
   const pool = createPool(options.maxConnections);
   const { dialer, sts } = createDialer(options);
   const state: State = {

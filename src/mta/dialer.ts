@@ -4,6 +4,7 @@
  * One for the life of the engine; see dial.ts for what it does.
  */
 import { createSecureContext } from 'node:tls';
+import { millisecondsOf } from '../kernel/clock.ts';
 import type { Clock, Random } from '../kernel/clock.ts';
 import type { Logger } from '../kernel/log.ts';
 import type { Dialer } from './dial.ts';
@@ -83,7 +84,7 @@ export interface DialerParts {
 
 export function createDialer(options: DialerOptions): DialerParts {
   const { dnsServer, random, heloName, connectTimeoutMs, now, log, tls } = options;
-  const nowMs = (): number => now().getTime();
+  const nowMs = millisecondsOf(now);
   const pools = options.pools ?? createPools(new Map());
   const ownNames = (): string[] => [heloName.toLowerCase(), ...pools.heloNames()];
   const servers = dnsServer === undefined ? systemServers() : [dnsServer];

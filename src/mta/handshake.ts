@@ -17,7 +17,7 @@ import { NO_CAPABILITIES, parseCapabilities } from './capabilities.ts';
 import { greetCommand } from './command.ts';
 import { createReplyParser } from './reply.ts';
 import type { Reply } from './reply.ts';
-import { act, expect, write } from './session-state.ts';
+import { act, expect, factsOf, write } from './session-state.ts';
 import type { SessionEnd, SessionState } from './session-state.ts';
 import { tlsProblem } from './tls/problem.ts';
 import type { Secured } from './tls/problem.ts';
@@ -68,6 +68,7 @@ export function onConnected(state: SessionState): void {
 export function onTls(state: SessionState, secured: Secured): SessionEnd | null {
   const { problem } = secured;
   state.tls = secured;
+  state.facts = factsOf(state.options, secured);
   state.capabilities = NO_CAPABILITIES;
   if (problem !== null && state.options.tls === 'verified') {
     const failure = 'certificate_unverified';

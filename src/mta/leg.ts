@@ -7,7 +7,7 @@
  * Promises: nothing is pulled for a route that has been replaced. A source that has ended by itself,
  *           or was told of a site failure, is not asked again.
  */
-import type { DeliveryRequest } from './transaction.ts';
+import type { DeliveryRequest, Transaction } from './transaction.ts';
 
 export interface Leg {
   source: DeliveryRequest;
@@ -18,17 +18,17 @@ export interface Leg {
 export function createLeg(source: DeliveryRequest, isCurrent: () => boolean): Leg {
   let cut = false;
   let ended = false;
+  const noteEnd = (transaction: Transaction | null): Transaction | null => {
+    if (transaction === null) ended = true;
+    return transaction;
+  };
   return {
     source: {
       ...source,
-      async next() {
-        if (!isCurrent()) {
-          cut = true;
-          return null;
-        }
-        const transaction = await source.next();
-        if (transaction === null) ended = true;
-        return transaction;
+      next() {
+        if (isCurrent()) return source.next().then(noteEnd);
+        cut = true;
+        return Promise.resolve(null);
       },
       onSiteFailure(failure) {
         ended = true;

@@ -354,19 +354,23 @@ function quitWhenIdle(state: SessionState): void {
 
 /** A new wait begins a new timeout; more bytes of the same wait do not prolong it. */
 function updateDeadline(state: SessionState): void {
-  const { timeouts } = state.options;
-  const head = state.expected[0];
-  const [timed, waitMs] =
-    state.phase === 'ended'
-      ? [null, 0]
-      : head !== undefined
-        ? [head, timeouts[TIMEOUT_OF[head.kind]]]
-        : state.phase === 'tls'
-          ? ['tls', timeouts.tlsMs]
-          : state.current !== null
-            ? [state.current.bodyOffset + 1, timeouts.blockMs]
-            : [state.queued[0] ?? null, timeouts.blockMs];
+  const timed = waitedFor(state);
   if (timed === state.timed) return;
   state.timed = timed;
-  state.deadlineMs = timed === null ? null : state.nowMs + waitMs;
+  state.deadlineMs = timed === null ? null : state.nowMs + patienceMs(state);
+}
+
+/** What the timeout is for: it is the same as long as the wait is. */
+function waitedFor(state: SessionState): unknown {
+  if (state.phase === 'ended') return null;
+  const head = state.expected[0];
+  if (head !== undefined) return head;
+  if (state.phase === 'tls') return 'tls';
+  return state.current === null ? (state.queued[0] ?? null) : state.current.bodyOffset + 1;
+}
+
+function patienceMs({ phase, expected, options: { timeouts } }: SessionState): number {
+  const head = expected[0];
+  if (head !== undefined) return timeouts[TIMEOUT_OF[head.kind]];
+  return phase === 'tls' ? timeouts.tlsMs : timeouts.blockMs;
 }

@@ -131,7 +131,7 @@ class RunningBatch implements BatchRun {
         pool: this.#campaign.pool,
         protection: messages.protection,
         maxLanes: messages.mode === 'parallel' ? this.#deps.maxLanes : 1,
-        next: () => this.#next(messages).catch((error: unknown) => this.#breakOff(error)),
+        next: () => this.#next(messages),
         onOutcome: (outcome: RecipientOutcome) => this.#onOutcome(outcome),
         onSiteFailure: (failure: SiteFailure) => this.#onSiteFailure(failure),
       };
@@ -164,26 +164,30 @@ class RunningBatch implements BatchRun {
   }
 
   async #next(messages: CampaignMessages): Promise<Transaction | null> {
-    for (;;) {
-      await this.#deps.recorder.ready();
-      if (this.#recheck !== null) await this.#recheck;
-      if (!this.#mayBegin()) return null;
-      const limit = messages.mode === 'parallel' ? 1 : this.#deps.maxRecipientsPerCopy;
-      const group = this.#roster.take(limit);
-      const [first] = group;
-      if (first === undefined) return null;
-      const rendered =
-        messages.mode === 'parallel'
-          ? await messages.render(first)
-          : await messages.renderCopy(this.#batch.id);
-      if (!rendered.ok) {
-        this.#failRendering(group, rendered.reason);
-      } else if (this.#recheck !== null || !this.#mayBegin()) {
-        // Rendering took time: a pause, a drain or an unsubscribe came meanwhile.
-        this.#roster.putBack(group);
-      } else {
-        return this.#transaction(group, rendered, messages.mode === 'single_copy');
+    const { recorder, maxRecipientsPerCopy } = this.#deps;
+    const isCopy = messages.mode === 'single_copy';
+    try {
+      for (;;) {
+        if (!recorder.hasRoom()) await recorder.ready();
+        if (this.#recheck !== null) await this.#recheck;
+        if (!this.#mayBegin()) return null;
+        const group = this.#roster.take(isCopy ? maxRecipientsPerCopy : 1);
+        const [first] = group;
+        if (first === undefined) return null;
+        const rendered = await (isCopy
+          ? messages.renderCopy(this.#batch.id)
+          : messages.render(first));
+        if (!rendered.ok) {
+          this.#failRendering(group, rendered.reason);
+        } else if (this.#recheck !== null || !this.#mayBegin()) {
+          // Rendering took time: a pause, a drain or an unsubscribe came meanwhile.
+          this.#roster.putBack(group);
+        } else {
+          return this.#transaction(group, rendered, isCopy);
+        }
       }
+    } catch (error) {
+      return this.#breakOff(error);
     }
   }
 
@@ -253,9 +257,16 @@ class RunningBatch implements BatchRun {
   #settleRow(row: QueuedRecipient, outcome: SiteFailure): void {
     const { clock, random, retryScheduleSeconds, classify } = this.#deps;
     const { expiresAt, ambiguityPolicy } = this.#campaign;
-    const { attempts } = row;
-    const limits = { attempts, expiresAt, ambiguityPolicy, retryScheduleSeconds, classify };
-    this.#write(row, decide(outcome, { ...limits, now: clock(), random }), outcome);
+    const decision = decide(outcome, {
+      attempts: row.attempts,
+      expiresAt,
+      ambiguityPolicy,
+      retryScheduleSeconds,
+      classify,
+      now: clock(),
+      random,
+    });
+    this.#write(row, decision, outcome);
   }
 
   #write(row: QueuedRecipient, decision: Entry['decision'], outcome: SiteFailure | null): void {

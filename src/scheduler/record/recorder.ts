@@ -56,7 +56,8 @@ export interface Recorder {
   record(entry: Entry): void;
   /** Resolves when everything recorded for the batch, and its settlement, is committed. */
   settle(batchId: bigint): Promise<void>;
-  /** Resolves when there is room. Await it before beginning a message. */
+  /** Whether more may be recorded. Ask before beginning a message, and await `ready` when not. */
+  hasRoom(): boolean;
   ready(): Promise<void>;
   /** Writes what is queued, then stops. Gives up after `timeoutMs`. */
   stop(timeoutMs: number): Promise<void>;
@@ -115,8 +116,12 @@ class GroupRecorder implements Recorder {
     return new Promise((resolve) => this.#add({ settlement: { batchId, done: resolve } }));
   }
 
+  hasRoom(): boolean {
+    return this.#queue.length < MAX_QUEUED || this.#stopping;
+  }
+
   async ready(): Promise<void> {
-    while (this.#queue.length >= MAX_QUEUED && !this.#stopping) {
+    while (!this.hasRoom()) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
   }
