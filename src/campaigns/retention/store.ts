@@ -90,7 +90,7 @@ async function findOldNotices(
 }
 
 /** What was suppressed because of one stays told in its event. */
-async function deleteNoticeParts(tx: Tx, ids: string[]): Promise<void> {
+async function deleteNoticeParts(tx: Tx, ids: string): Promise<void> {
   await tx`
     with parts as (delete from notices where campaign_id = any(${ids}::bigint[])),
       files as (delete from notice_attachments where campaign_id = any(${ids}::bigint[])),
@@ -106,11 +106,11 @@ async function deleteNoticeParts(tx: Tx, ids: string[]): Promise<void> {
     delete from recipients where campaign_id = any(${ids}::bigint[])`;
 }
 
-async function deleteNoticeCampaigns(tx: Tx, ids: string[]): Promise<void> {
+async function deleteNoticeCampaigns(tx: Tx, ids: string): Promise<void> {
   await tx`delete from campaigns where id = any(${ids}::bigint[])`;
 }
 
-async function deleteContents(tx: Tx, ids: string[]): Promise<void> {
+async function deleteContents(tx: Tx, ids: string): Promise<void> {
   await tx`
     delete from contents k where k.id = any(${ids}::bigint[])
       and not exists (select 1 from campaigns c where c.content_id = k.id)
