@@ -45,7 +45,7 @@ export interface ByteBudget {
 interface State {
   readonly maxBytes: number;
   usedBytes: number;
-  /** Of the last messages of each content; the longest unused goes first. */
+  /** Of the last messages of each content; the one known for the longest time is forgotten first. */
   readonly sizes: Map<ContentKey, number>;
   /** Contents whose first message is being made. */
   readonly unseen: Set<ContentKey>;
@@ -104,10 +104,8 @@ function makeRoom(state: State, key: ContentKey): Room {
       unseen.delete(key);
       // A small one between big ones does not make the next guess small at once.
       const before = sizes.get(key) ?? 0;
-      sizes.delete(key);
       sizes.set(key, Math.max(sizeBytes, Math.ceil(before / 2)));
-      const [oldest] = sizes.keys();
-      if (sizes.size > MAX_CONTENTS && oldest !== undefined) sizes.delete(oldest);
+      if (sizes.size > MAX_CONTENTS) forgetFirst(sizes);
       held.set(transaction, { sizeBytes, open: transaction.recipients.length });
       giveBack(state, guessBytes - sizeBytes);
     },
@@ -116,6 +114,11 @@ function makeRoom(state: State, key: ContentKey): Room {
       giveBack(state, guessBytes);
     },
   };
+}
+
+function forgetFirst(sizes: State['sizes']): void {
+  const [first] = sizes.keys();
+  if (first !== undefined) sizes.delete(first);
 }
 
 function settle(state: State, transaction: Transaction): void {

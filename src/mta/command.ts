@@ -91,11 +91,13 @@ export function bdatCommand(sizeBytes: number): string {
 
 /** RFC 3461 4: printable ASCII as it is, except `+` and `=`; the rest as +HH. */
 export function xtext(text: string): string {
-  return text.replace(/[^!-*,-<>-~]/gu, (character) =>
-    [...Buffer.from(character)]
-      .map((byte) => `+${byte.toString(16).toUpperCase().padStart(2, '0')}`)
-      .join(''),
-  );
+  return text.replace(/[^!-*,-<>-~]/gu, plusHex);
+}
+
+function plusHex(character: string): string {
+  return [...Buffer.from(character)]
+    .map((byte) => `+${byte.toString(16).toUpperCase().padStart(2, '0')}`)
+    .join('');
 }
 
 /** RFC 3461 4.2; addresses beyond ASCII in the form of RFC 6533 3 that is ASCII itself. */

@@ -160,11 +160,13 @@ function onBytes(state: SessionState, bytes: Uint8Array): void {
   const events = parser.push(bytes);
   // A reply that comes in one piece with the one before answers nothing that is only asked now.
   const due = state.expected.length;
-  for (const [index, event] of events.entries()) {
+  let told = 0;
+  for (const event of events) {
     if (isEnded(state)) return;
-    onReplyEvent(state, event, index < due);
+    told += 1;
+    onReplyEvent(state, event, told <= due);
     // Whatever follows the go-ahead for TLS in clear was put there by somebody in the middle.
-    const more = index < events.length - 1 || parser.isMidReply();
+    const more = told < events.length || parser.isMidReply();
     if (state.phase === 'tls' && more) {
       end(state, tlsEnd(tlsProblem('validation-failure', 'text in clear after the go-ahead')));
       return;

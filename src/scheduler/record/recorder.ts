@@ -151,7 +151,8 @@ class GroupRecorder implements Recorder {
   }
 
   async #flush(limit: number): Promise<void> {
-    const { sql, owner } = this.#options;
+    const { sql, owner, clock } = this.#options;
+    const at = clock();
     const items = this.#queue.slice(0, limit);
     const entries = items.flatMap((item) => ('entry' in item ? [item.entry] : []));
     const settlements = items.flatMap((item) => ('settlement' in item ? [item.settlement] : []));
@@ -161,13 +162,13 @@ class GroupRecorder implements Recorder {
       if (batchIds.length > 0) await settleBatches(tx, owner, batchIds);
       await countUnmatched(
         tx,
-        applied.flatMap((entry) => unmatchedOf(entry, this.#options.clock())),
+        applied.flatMap((entry) => unmatchedOf(entry, at)),
       );
       const remember = await this.#providers.learn(tx, applied.flatMap(sightingOf));
       // Last: the rows of the running minute are hot, and locked until the commit.
       await addToRollups(
         tx,
-        applied.flatMap((entry) => rollupOf(entry, this.#options.clock())),
+        applied.flatMap((entry) => rollupOf(entry, at)),
       );
       return { remember };
     });
@@ -249,10 +250,13 @@ async function applyDecisions(
 ): Promise<Map<bigint, number>> {
   const plain = entries.filter(({ decision }) => isPlain(decision));
   const others = entries.filter(({ decision }) => !isPlain(decision));
-  const accepted =
-    plain.length > 0 ? await applyAcceptances(tx, owner, runsOf(plain).map(spanOf)) : [];
+  const attempts =
+    plain.length > 0
+      ? await applyAcceptances(tx, owner, runsOf(plain).map(spanOf))
+      : new Map<bigint, number>();
   const changed = others.length > 0 ? await applyStates(tx, owner, others.map(changeOf)) : [];
-  return new Map([...accepted, ...changed]);
+  for (const [deliveryId, count] of changed) attempts.set(deliveryId, count);
+  return attempts;
 }
 
 function isPlain({ state, counted }: Entry['decision']): boolean {
