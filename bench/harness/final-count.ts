@@ -11,12 +11,11 @@ export async function stopAndCount(
 ): Promise<string[]> {
   await engine.stop();
   const received = await sink.messages();
-  const [rows] = await database.sql<{ accepted: number; sending: number }[]>`
-    select count(*) filter (where state = 'accepted')::int as accepted,
-      count(*) filter (where state = 'sending')::int as sending
-    from deliveries`;
+  const [rows] = await database.sql<{ accepted: number; marked: number }[]>`
+    select (select count(*)::int from deliveries where state = 'accepted') as accepted,
+      (select count(*)::int from batches where marked <> '{}') as marked`;
   const faults: string[] = [];
-  if (rows?.sending !== 0) faults.push(`${rows?.sending ?? '?'} deliveries are still sending`);
+  if (rows?.marked !== 0) faults.push(`${rows?.marked ?? '?'} batches are still marked`);
   if (rows?.accepted !== received) {
     faults.push(`${rows?.accepted ?? 0} recorded accepted, the sink has ${received}`);
   }

@@ -22,6 +22,7 @@ export interface Arrival {
 export interface KnownDelivery {
   deliveryId: bigint;
   campaignId: bigint;
+  /** As it is shown: `sending` while it is marked (kernel/marks). */
   state: string;
   addressKey: string;
   /** Destination domain. */

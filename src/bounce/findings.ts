@@ -55,7 +55,7 @@ export interface Finding {
   soft: SoftKind | null;
 }
 
-/** The last two: the message is with the receiver, and that is not recorded yet, or not known. */
+/** The last two: the message may be with the receiver, and that is not recorded yet, or not known. */
 const LATE_STATES: readonly string[] = ['accepted', 'sending', 'ambiguous'];
 
 /** Of somebody who was erased nothing is kept but that it happened. */

@@ -8,6 +8,7 @@
  */
 import type { Db, Tx } from '../kernel/postgres/connect.ts';
 import type { EventKind } from '../kernel/events.ts';
+import { shownState } from '../kernel/marks/store.ts';
 import type { KnownBatch, KnownDelivery } from './arrival.ts';
 
 export async function findBounceDomains(db: Db): Promise<string[]> {
@@ -29,7 +30,7 @@ export async function findSenderOfDomain(
 
 export async function findDeliveries(db: Db, ids: readonly bigint[]): Promise<KnownDelivery[]> {
   return await db<KnownDelivery[]>`
-    select d.id as delivery_id, d.campaign_id, d.state, r.address_key, r.domain, c.stream,
+    select d.id as delivery_id, d.campaign_id, ${shownState(db)} as state, r.address_key, r.domain, c.stream,
       s.domain as sender_domain
     from deliveries d
     cross join lateral (
@@ -52,8 +53,8 @@ export async function findBatchRecipients(
   pairs: readonly { batchId: bigint; addressKey: string }[],
 ): Promise<(KnownDelivery & { batchId: bigint })[]> {
   return await db<(KnownDelivery & { batchId: bigint })[]>`
-    select b.id as batch_id, d.id as delivery_id, d.campaign_id, d.state, r.address_key, r.domain,
-      c.stream, s.domain as sender_domain
+    select b.id as batch_id, d.id as delivery_id, d.campaign_id, ${shownState(db)} as state,
+      r.address_key, r.domain, c.stream, s.domain as sender_domain
     from unnest(
       ${pairs.map((pair) => String(pair.batchId))}::bigint[],
       ${pairs.map((pair) => pair.addressKey)}::text[]

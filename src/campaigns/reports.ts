@@ -166,7 +166,7 @@ export async function verifyBalance(
       cancelled: count('cancelled'),
       ambiguous: count('ambiguous'),
       // Not expanded yet, waiting, or between the mark and the recorded reply.
-      pending: recipients - delivered + count('pending') + count('sending'),
+      pending: recipients - delivered + count('pending'),
     };
     const figures = Object.keys(counted) as (keyof BalanceFigures)[];
     const agrees = reported.closes && figures.every((name) => counted[name] === reported[name]);

@@ -127,6 +127,7 @@ class ClaimingDispatcher implements Dispatcher {
       afterDomain,
       busyDomains: busy.map(([domain]) => domain),
       pausedProviders: campaign.pausedProviders,
+      heldBatches: [...this.#runs].map((run) => run.batchId),
       maxDomains: limit,
       maxPerDomain: 1,
       owner: this.#options.owner,

@@ -67,6 +67,9 @@ const SUPPRESSED: Entry['decision'] = {
   soft: null,
 };
 
+/** It was marked, and nothing was said to the receiver that could be an outcome. */
+const GIVEN_BACK: Entry['decision'] = { ...SUPPRESSED, state: 'pending', event: null };
+
 export function runBatch(
   deps: RunnerDeps,
   batch: Batch,
@@ -144,6 +147,7 @@ class RunningBatch implements BatchRun {
     }
     // Given back at once it would be claimed at once, and fail at once.
     if (this.#brokenOff) await sleep(BROKEN_OFF_MS);
+    this.#giveBack();
     await Promise.all(this.#held);
     await this.#deps.recorder.settle(this.#batch.id);
   }
@@ -220,27 +224,36 @@ class RunningBatch implements BatchRun {
 
   #onOutcome(outcome: RecipientOutcome): void {
     if (isTransactionFull(outcome) && this.#roster.splitAfter(outcome.recipientId)) return;
-    for (const row of this.#roster.closeIds([outcome.recipientId])) this.#afterMark(row, outcome);
+    for (const row of this.#roster.closeIds([outcome.recipientId])) {
+      this.#afterMark(row, () => this.#settleRow(row, outcome));
+    }
   }
 
   /**
    * A refusal at RCPT can be faster than the mark that was asked for at MAIL. Recorded before it, the
-   * mark would come last and the delivery stay `sending` for ever.
+   * mark would come last, and a delivery that was put off would be in doubt.
    */
-  #afterMark(row: QueuedRecipient, outcome: SiteFailure): void {
+  #afterMark(row: QueuedRecipient, record: () => void): void {
     const mark = this.#marks.get(row.deliveryId) ?? Promise.resolve();
     this.#marks.delete(row.deliveryId);
     const held = mark.then(() => {
-      this.#settleRow(row, outcome);
+      record();
       this.#held.delete(held);
     });
     this.#held.add(held);
   }
 
+  /** Those that a full transaction put back and no other one took: their marks say that they may be out. */
+  #giveBack(): void {
+    for (const row of this.#roster.remove([...this.#marks.keys()])) {
+      this.#afterMark(row, () => this.#write(row, GIVEN_BACK, null));
+    }
+  }
+
   #onSiteFailure(failure: SiteFailure): void {
     this.#siteFailed = true;
     const left = this.#roster.remove(this.#roster.waitingIds());
-    for (const row of left) this.#settleRow(row, failure);
+    for (const row of left) this.#afterMark(row, () => this.#settleRow(row, failure));
   }
 
   async #dropSuppressed(): Promise<void> {

@@ -1,5 +1,6 @@
 import { readXlsx } from 'hucre/xlsx';
 import { beforeAll, expect, test } from 'vitest';
+import { formatId, parseId } from '../../src/kernel/ids.ts';
 import { createCampaign, useApi } from './harness.ts';
 
 const api = useApi();
@@ -82,6 +83,39 @@ test.each([
   const { status, body } = await api.get(`/v1/campaigns/${campaign}/deliveries${query}`);
 
   expect([status, body.data.length]).toEqual([200, found]);
+});
+
+test('a delivery on the wire is shown as sending, and found as that', async () => {
+  const other = await createCampaign(api);
+  await api.call(
+    'POST',
+    `/v1/campaigns/${other}/recipients`,
+    { body: 'email\na@one.example\nb@one.example\n' },
+    { headers: { 'Content-Type': 'text/csv' } },
+  );
+  const id = parseId('cmp', other) ?? 0n;
+  const { sql } = api.database;
+  await sql`
+    insert into deliveries (id, campaign_id, recipient_id, state)
+    select 100 + row_number() over (order by id), campaign_id, id, 'pending' from recipients
+    where campaign_id = ${id}`;
+  await sql`
+    insert into batches (campaign_id, domain, first_delivery_id, last_delivery_id, state, owner,
+      lease_until, marked)
+    values (${id}, 'one.example', 101, 102, 'claimed', 'me', 'infinity', '{[102,102]}')`;
+
+  const list = async (query: string): Promise<unknown[]> => {
+    const { body } = await api.get(`/v1/campaigns/${other}/deliveries${query}`);
+    return body.data.map((row) => [row.email, row.state]);
+  };
+  expect(await list('')).toEqual([
+    ['a@one.example', 'pending'],
+    ['b@one.example', 'sending'],
+  ]);
+  expect(await list('?state=sending')).toEqual([['b@one.example', 'sending']]);
+  expect(await list('?state=pending')).toEqual([['a@one.example', 'pending']]);
+  const { body } = await api.get(`/v1/deliveries/${formatId('dlv', 102n)}`);
+  expect(body).toMatchObject({ email: 'b@one.example', state: 'sending' });
 });
 
 test('deliveries are paged without a gap or a double', async () => {

@@ -198,6 +198,55 @@ describe('a late report', () => {
   });
 });
 
+describe('a report that is faster than we are', () => {
+  async function marked(addresses: string[], onWire: number[]) {
+    const sent = await sentCampaign(database.sql, addresses, 'pending');
+    const ids = onWire.map((index) => sent.deliveryIds[index]!);
+    const ranges = `{${ids.map((id) => `[${id},${id}]`).join(',')}}`;
+    await database.sql`
+      update batches set state = 'claimed', owner = 'me', lease_until = 'infinity',
+        marked = ${ranges}::int8multirange where id = ${sent.batchId}`;
+    return sent;
+  }
+  const early = async () =>
+    (await database.sql<{ deliveryId: bigint }[]>`select delivery_id from early_bounces`).map(
+      (row) => row.deliveryId,
+    );
+
+  test('about a delivery that is marked it is late, and waits to be counted', async () => {
+    await database.sql`truncate early_bounces`;
+    const { deliveryIds } = await marked(['ann@x.example', 'bob@x.example'], [0]);
+    await record(toDelivery(deliveryIds[0]!), dsn([{ recipient: 'ann@x.example' }]));
+    expect(await kinds()).toEqual(['bounce.late', 'suppression.added']);
+    expect(await early()).toEqual([deliveryIds[0]]);
+    expect(await rollups()).toEqual([]);
+  });
+
+  test('about one that is not, in the same batch, it is a notice', async () => {
+    await database.sql`truncate early_bounces`;
+    const { deliveryIds } = await marked(['ann@x.example', 'bob@x.example'], [0]);
+    await record(toDelivery(deliveryIds[1]!), dsn([{ recipient: 'bob@x.example' }]));
+    expect(await kinds()).toEqual(['bounce.notice', 'suppression.added']);
+    expect(await early()).toEqual([]);
+  });
+
+  test('about recipients of a copy: each as he stands', async () => {
+    await database.sql`truncate early_bounces`;
+    const names = ['ann', 'bob', 'cat'].map((name) => `${name}@x.example`);
+    const { batchId, deliveryIds } = await marked(names, [1, 2]);
+    await database.sql`update deliveries set state = 'bounced' where id = ${deliveryIds[2]!}`;
+    await record(toBatch(batchId), dsn(names.map((recipient) => ({ recipient }))));
+    const facts = await database.sql`
+      select kind, delivery_id from events where kind like 'bounce.%' order by 2`;
+    expect(facts).toEqual([
+      { kind: 'bounce.notice', deliveryId: deliveryIds[0] },
+      { kind: 'bounce.late', deliveryId: deliveryIds[1] },
+      { kind: 'bounce.notice', deliveryId: deliveryIds[2] },
+    ]);
+    expect(await early()).toEqual([deliveryIds[1]]);
+  });
+});
+
 describe('a batch', () => {
   test('one report about two of its recipients, one stranger', async () => {
     await sentCampaign(database.sql, ['stranger@x.example']);

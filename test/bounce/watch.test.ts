@@ -70,8 +70,8 @@ describe('the steps', () => {
 describe('what became of the message', () => {
   const facts = { deliveryState: null, deliveryClass: null, lateClass: null };
 
-  test('not queued, pending, sending: under way; accepted: accepted', () => {
-    for (const deliveryState of [null, 'pending', 'sending']) {
+  test('not queued, pending: under way; accepted: accepted', () => {
+    for (const deliveryState of [null, 'pending']) {
       expect(outcomeOf({ ...facts, deliveryState })).toBe('under_way');
     }
     expect(outcomeOf({ ...facts, deliveryState: 'accepted' })).toBe('accepted');

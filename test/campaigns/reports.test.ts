@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { getDelivery, listDeliveries } from '../../src/campaigns/deliveries.ts';
-import type { DeliveryState } from '../../src/campaigns/deliveries.ts';
+import type { DeliveryQuery, DeliveryState } from '../../src/campaigns/deliveries.ts';
 import { startCampaign } from '../../src/campaigns/lifecycle.ts';
 import { balance, campaignReport, stepFor, verifyBalance } from '../../src/campaigns/reports.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
@@ -49,6 +49,20 @@ async function settle(
   });
 }
 
+/** What the recorder does before a final dot. */
+async function markOnWire(campaignId: bigint, addresses: string[]): Promise<void> {
+  await database.sql`
+    update batches b set state = 'claimed', owner = 'me', lease_until = now() + interval '1 hour',
+      marked = b.marked + on_wire.ids
+    from (
+      select r.domain, range_agg(int8range(d.id, d.id, '[]')) as ids
+      from deliveries d join recipients r on r.id = d.recipient_id
+      where d.campaign_id = ${campaignId} and r.address = any(${addresses}::text[]) group by 1
+    ) on_wire
+    where b.campaign_id = ${campaignId} and b.domain = on_wire.domain and
+      int8range(b.first_delivery_id, b.last_delivery_id, '[]') @> on_wire.ids`;
+}
+
 describe('the balance', () => {
   test('closes at every moment, and the rows say the same', async () => {
     await database.sql`
@@ -69,9 +83,7 @@ describe('the balance', () => {
     await settle(id, 'amb@a.example', 'ambiguous', 'delivery.ambiguous');
     await settle(id, 'pen@a.example', 'pending', 'delivery.deferred', 'greylisted');
     await settle(id, 'late@a.example', null, 'bounce.late', 'full');
-    await database.sql`
-      update deliveries set state = 'sending' where campaign_id = ${id} and recipient_id =
-        (select id from recipients where campaign_id = ${id} and address = 'snd@a.example')`;
+    await markOnWire(id, ['snd@a.example']);
     await check({
       accepted: 1,
       bounced: 1,
@@ -252,6 +264,26 @@ describe('deliveries', () => {
     expect(await every({ email: 'u3@m.example', domain: 'a.example' }, 10)).toEqual([]);
     expect(await every({ email: 'nobody@m.example' }, 10)).toEqual([]);
     expect(await every({ domain: 'nowhere.example' }, 10)).toEqual([]);
+  });
+
+  test('on the wire: shown as sending, and not among the pending', async () => {
+    const on = ['u4@m.example', 'u5@m.example', 'Solo@big.example'];
+    // One of them has its outcome: it stays marked, and is no longer sending.
+    await markOnWire(id, [...on, 'u3@m.example']);
+    const before = await every({}, 100);
+    const emails = async (query: DeliveryQuery, limit: number): Promise<string[]> =>
+      (await every(query, limit)).map(({ email }) => email).sort();
+    expect(await emails({ state: 'sending' }, 1)).toEqual([...on].sort());
+    expect(await emails({ state: 'sending', domain: 'm.example' }, 10)).toEqual(on.slice(0, 2));
+    expect(await emails({ state: 'sending', domain: 'z.example' }, 10)).toEqual([]);
+    const pending = before.filter(({ state }) => state === 'pending').map(({ email }) => email);
+    expect(pending).not.toContain('u4@m.example');
+    expect(await emails({ state: 'pending' }, 7)).toEqual(pending.sort());
+    const [one] = await every({ email: 'u4@m.example' }, 1);
+    expect(one).toMatchObject({ state: 'sending', bouncedLate: false });
+    expect(await getDelivery(deps(), one?.id ?? 0n)).toMatchObject({ state: 'sending' });
+    await database.sql`update batches set marked = '{}' where campaign_id = ${id}`;
+    expect(await emails({ state: 'sending' }, 10)).toEqual([]);
   });
 
   test('one, with everything that happened to it', async () => {

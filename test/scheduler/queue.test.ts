@@ -11,8 +11,9 @@ import {
   wakeDueBatches,
 } from '../../src/scheduler/queue/store.ts';
 import type { Batch } from '../../src/scheduler/queue/store.ts';
-import type { Span } from '../../src/scheduler/record/span.ts';
-import { applyAcceptances, applyStates, markSending } from '../../src/scheduler/record/store.ts';
+import { rangesOf } from '../../src/scheduler/record/span.ts';
+import type { Mark, Span } from '../../src/scheduler/record/span.ts';
+import { applyAcceptances, applyStates, markBatches } from '../../src/scheduler/record/store.ts';
 import { useDatabase } from '../harness/database.ts';
 import { insertCampaign } from '../harness/rows.ts';
 
@@ -70,11 +71,15 @@ test('two claimers never get the same batch', async () => {
   expect(new Set(ids).size).toBe(ids.length);
 });
 
+function mark(owner: string, ...marks: Mark[]): Promise<Set<bigint>> {
+  return markBatches(database.sql, owner, rangesOf(marks));
+}
+
 function alone(deliveryId: bigint, batchId: bigint): Span {
   return { firstDeliveryId: deliveryId, lastDeliveryId: deliveryId, batchId };
 }
 
-test('spans are marked and ended as one; what of them is not open stays as it is', async () => {
+test('spans are ended as one; what of them is not open stays as it is', async () => {
   const id = await campaignOf({ 'a.example': 5, 'b.example': 2 });
   const [batch, other] = await claim(id);
   const { firstDeliveryId, lastDeliveryId, id: batchId } = batch!;
@@ -83,8 +88,6 @@ test('spans are marked and ended as one; what of them is not open stays as it is
     alone(other!.firstDeliveryId, other!.id),
   ];
   const ids = [0n, 1n, 2n, 3n, 4n, 5n].map((step) => firstDeliveryId + step);
-  const zero = await markSending(database.sql, 'me', spans);
-  expect(zero).toEqual(new Map(ids.map((one) => [one, 0])));
   await database.sql`
     update deliveries set state = 'cancelled' where id = ${firstDeliveryId + 2n}`;
   await database.sql`
@@ -102,10 +105,9 @@ test('who lost the lease can neither mark nor record', async () => {
   const id = await campaignOf({ 'a.example': 3 });
   const [batch] = await claim(id);
   const marks = [alone(batch!.firstDeliveryId, batch!.id)];
-  expect(await markSending(database.sql, 'somebody else', marks)).toEqual(new Map());
-  expect(await markSending(database.sql, 'me', marks)).toEqual(
-    new Map([[batch!.firstDeliveryId, 0]]),
-  );
+  const one = { deliveryId: batch!.firstDeliveryId, batchId: batch!.id };
+  expect(await mark('somebody else', one)).toEqual(new Set());
+  expect(await mark('me', one)).toEqual(new Set([batch!.id]));
   const change = {
     deliveryId: batch!.firstDeliveryId,
     batchId: batch!.id,
@@ -162,18 +164,18 @@ test.each([
   async (ambiguityPolicy, state) => {
     const id = await campaignOf({ 'a.example': 5 }, { ambiguityPolicy });
     const [batch] = await claim(id);
-    await markSending(database.sql, 'me', [alone(batch!.firstDeliveryId, batch!.id)]);
+    await mark('me', { deliveryId: batch!.firstDeliveryId, batchId: batch!.id });
     const deps = { sql: database.sql, clock: systemClock, log, onWork: () => undefined };
     await freeAbandoned(deps, { expiredOnly: true });
-    expect(await statesOf(id)).toEqual({ sending: 1, pending: 4 });
+    expect(await statesOf(id)).toEqual({ pending: 5 });
     await freeAbandoned(deps, { expiredOnly: false });
     expect(await statesOf(id)).toEqual(
       state === 'pending' ? { pending: 5 } : { [state]: 1, pending: 4 },
     );
     const [row] = await database.sql<
       Row[]
-    >`select state, owner from batches where campaign_id = ${id}`;
-    expect(row).toEqual({ state: 'ready', owner: null });
+    >`select state, owner, marked from batches where campaign_id = ${id}`;
+    expect(row).toEqual({ state: 'ready', owner: null, marked: '{}' });
     const events = await database.sql<Row[]>`
     select kind from events where campaign_id = ${id} and delivery_id = ${batch!.firstDeliveryId}`;
     expect(events.map((event) => event.kind)).toEqual(['delivery.ambiguous']);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { runsOf, spanOf } from '../../src/scheduler/record/span.ts';
+import { rangesOf, runsOf, spanOf } from '../../src/scheduler/record/span.ts';
 
 const marks = fc.array(fc.record({ deliveryId: fc.bigInt(1n, 12n), batchId: fc.bigInt(1n, 2n) }), {
   maxLength: 30,
@@ -29,4 +29,24 @@ test('neighbours that do not belong together stay apart', () => {
     items.slice(0, 2),
     items.slice(2),
   ]);
+});
+
+test('the ranges of a batch hold its deliveries and no other; batches stand in order', () => {
+  fc.assert(
+    fc.property(marks, (items) => {
+      const found = rangesOf(items);
+      const batchIds = [...new Set(items.map(({ batchId }) => batchId))];
+      expect(found.map(({ batchId }) => batchId)).toEqual(batchIds.sort((a, b) => Number(a - b)));
+      for (const { batchId, ranges } of found) {
+        const spans = [...ranges.matchAll(/\[(\d+),(\d+)\]/g)];
+        expect(ranges).toBe(`{${spans.map(([span]) => span).join(',')}}`);
+        const held = spans.flatMap(([, first = '', last = '']) => {
+          const length = Number(BigInt(last) - BigInt(first)) + 1;
+          return Array.from({ length }, (_, step) => BigInt(first) + BigInt(step));
+        });
+        const own = items.filter((item) => item.batchId === batchId);
+        expect(new Set(held)).toEqual(new Set(own.map(({ deliveryId }) => deliveryId)));
+      }
+    }),
+  );
 });

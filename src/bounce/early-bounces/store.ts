@@ -1,7 +1,8 @@
 /**
  * bounce/early-bounces/store — reports of failure that overtook the acceptance they are about.
  *
- * A report can be here before the reply to the final dot is recorded (the delivery is `sending`), or
+ * A report can be here before the reply to the final dot is recorded (the delivery is
+ * pending and marked, shown as `sending`), or
  * while nobody knows whether the message was taken (`ambiguous`). Counted at once it would be
  * subtracted from an acceptance that is not counted, and perhaps never will be.
  *
@@ -57,7 +58,7 @@ export async function takeEarlyBounces(db: Db, limit: number): Promise<LateBounc
       where d.id = e.delivery_id and e.delivery_id = any(array(
         select w.delivery_id from early_bounces w
         join deliveries d on d.id = w.delivery_id
-        where d.state not in ('pending', 'sending', 'ambiguous')
+        where d.state not in ('pending', 'ambiguous')
         order by w.delivery_id limit ${limit} for update of w skip locked))
       returning e.campaign_id, e.domain, e.class, e.rule, d.state
     )

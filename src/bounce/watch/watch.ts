@@ -93,7 +93,6 @@ export function outcomeOf(facts: NoticeFacts): NoticeOutcome {
   switch (facts.deliveryState) {
     case null:
     case 'pending':
-    case 'sending':
       return 'under_way';
     case 'accepted':
       return facts.lateClass === null ? 'accepted' : blame(facts.lateClass);

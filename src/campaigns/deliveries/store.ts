@@ -7,6 +7,8 @@
  */
 import type { deliveries, events } from '../../../drizzle/schema.ts';
 import { MAX_DELIVERIES_OF_EVENT } from '../../kernel/events.ts';
+import { isMarked, markedOf, shownState } from '../../kernel/marks/store.ts';
+import type { PendingQuery, Row } from 'postgres';
 import type { Db } from '../../kernel/postgres/connect.ts';
 import type { PageRequest } from '../page.ts';
 
@@ -84,7 +86,7 @@ export async function selectDeliveries(
     where d.campaign_id = ${campaignId}
       ${above === null ? db`` : db`and d.id > ${above}`}
       ${below === null ? db`` : db`and d.id < ${below}`}
-      ${state === undefined ? db`` : db`and d.state = ${state}`}
+      ${state === undefined ? db`` : stateIs(db, campaignId, state)}
       ${recipientId === undefined ? db`` : db`and d.recipient_id = ${recipientId}`}
       ${domain === undefined ? db`` : db`and r.domain = ${domain}`}
     order by d.id
@@ -114,8 +116,18 @@ export async function selectDeliveryEvents(
     order by id limit ${limit}`;
 }
 
+/** Those that are `sending` come from the few claimed batches: the campaign's pending rows are many. */
+function stateIs(db: Db, campaignId: bigint, state: DeliveryState): PendingQuery<Row[]> {
+  if (state === 'sending') {
+    return db`and d.state = 'pending' and d.id = any(array(${markedOf(db, campaignId)}))`;
+  }
+  if (state === 'pending') return db`and d.state = 'pending' and not ${isMarked(db)}`;
+  return db`and d.state = ${state}`;
+}
+
 function deliveryColumns(db: Db) {
-  return db`d.id, d.campaign_id, d.recipient_id, r.address as email, r.name, r.domain, d.state,
+  return db`d.id, d.campaign_id, d.recipient_id, r.address as email, r.name, r.domain,
+    ${shownState(db)} as state,
     d.attempts, d.class, d.next_attempt_at, d.state = 'accepted' and exists (
       select 1 from events e where e.delivery_id = d.id and e.kind = 'bounce.late'
     ) as bounced_late`;

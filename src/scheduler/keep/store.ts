@@ -70,8 +70,8 @@ export interface Doubtful {
 }
 
 /**
- * Frees batches whose lease ran out (`owner` null), or all that `owner` holds. Deliveries that are
- * `sending` may be with the receiver: the campaign's policy says what they become.
+ * Frees batches whose lease ran out, or all that are claimed. Deliveries that are pending and marked
+ * may be with the receiver: the campaign's policy says what they become. Nothing is marked any more.
  */
 export async function reapBatches(
   tx: Tx,
@@ -80,7 +80,7 @@ export async function reapBatches(
 ): Promise<{ batches: number; doubtful: Doubtful[] }> {
   const rows = await tx<(Doubtful & { batches: number })[]>`
     with dead as (
-      select id, first_delivery_id, last_delivery_id from batches
+      select id, first_delivery_id, last_delivery_id, marked from batches
       where state = 'claimed' and (not ${which.expiredOnly} or lease_until < now())
       order by lease_until limit ${limit} for update skip locked
     ), doubtful as (
@@ -88,19 +88,22 @@ export async function reapBatches(
         state = (case c.ambiguity_policy when 'hold' then 'ambiguous' when 'retry' then 'pending'
           else 'accepted' end)::delivery_state
       from campaigns c
-      where c.id = d.campaign_id and d.id = any(array(
-        select marked.id from dead b cross join lateral (
+      -- Asked again behind the row's lock: its outcome may just have been recorded.
+      where c.id = d.campaign_id and d.state = 'pending' and d.id = any(array(
+        select in_doubt.id from dead b cross join lateral (
           select id from deliveries
-          where id between b.first_delivery_id and b.last_delivery_id and state = 'sending' limit 1000
-        ) marked))
+          where id between b.first_delivery_id and b.last_delivery_id and state = 'pending'
+            and b.marked @> id
+          limit 1000
+        ) in_doubt))
       returning d.id, d.attempts, d.campaign_id, c.ambiguity_policy as policy,
         (select r.domain from recipients r where r.id = d.recipient_id) as domain
     ), logged as (
       insert into events (kind, campaign_id, delivery_id, attempt, stage, reply_text)
-      select 'delivery.ambiguous', campaign_id, id, attempts, 'dot', 'the sending process ended'
+      select 'delivery.ambiguous', campaign_id, id, attempts, 'dot', 'the outcome was not recorded'
       from doubtful
     ), freed as (
-      update batches set state = 'ready', owner = null, lease_until = null
+      update batches set state = 'ready', owner = null, lease_until = null, marked = '{}'
       from dead where batches.id = dead.id
     )
     select (select count(*)::int from dead) as batches, e.*

@@ -2,7 +2,10 @@
  * scheduler/queue/store — the SQL of the queue: claim, lease, timer, and giving back.
  *
  * Promises: a batch has one owner at a time (row locks with `skip locked`, owner and lease in the
- *           row); every statement that ends or extends a claim names the owner in its `where`.
+ *           row); every statement that ends or extends a claim names the owner in its `where`. An
+ *           owner never claims what he still holds in memory, so that who lost a lease stays without
+ *           it: what he still has on the wire can neither be marked nor recorded. Statements over
+ *           several claimed batches lock them in the order of their ids, as the mark does.
  * Relies on: the partial indexes batches_ready, batches_waiting, batches_claimed, batches_open.
  */
 import { liveFor } from '../../bounce/suppressions/store.ts';
@@ -55,6 +58,8 @@ export interface ClaimRequest {
   /** Domains that have their share already. */
   busyDomains: readonly string[];
   pausedProviders: readonly string[];
+  /** Batches that the owner still holds in memory, whosever they are by now. */
+  heldBatches?: readonly bigint[];
   maxDomains: number;
   maxPerDomain: number;
   owner: string;
@@ -94,6 +99,7 @@ export async function claimBatches(sql: Sql, request: ClaimRequest): Promise<Bat
       ) free cross join lateral (
         select id from batches
         where campaign_id = ${campaignId} and domain = free.domain and state = 'ready'
+          and id <> all(${bigints(request.heldBatches ?? [])}::bigint[])
         order by id limit ${request.maxPerDomain} for update skip locked
       ) b
     )
@@ -113,7 +119,8 @@ export interface QueuedRecipient extends BatchRecipient {
 }
 
 /**
- * The deliveries of claimed batches that are due now, with a fresh look at the suppressions.
+ * The deliveries of claimed batches that are due now, with a fresh look at the suppressions. Never one
+ * that is marked: who claims a batch finds none, but here a fault would be a duplicate.
  *
  * The lateral steps with a limit are fences: the planner cannot know how few rows an id range holds,
  * and joined freely it reads the whole table (measured with 1 M deliveries, 100 batches of 100
@@ -132,6 +139,7 @@ export async function readRecipients(
     cross join lateral (
       select id, recipient_id, attempts from deliveries
       where id between b.first_delivery_id and b.last_delivery_id and state = 'pending'
+        and not b.marked @> id
         and (next_attempt_at is null or next_attempt_at <= now() + interval '1 second')
       order by id limit ${MAX_DELIVERIES_OF_EVENT}
     ) d
@@ -182,12 +190,20 @@ export async function extendLeases(
 ): Promise<void> {
   await sql`
     update batches set lease_until = now() + make_interval(secs => ${leaseSeconds})
-    where id = any(${bigints(batchIds)}::bigint[]) and state = 'claimed' and owner = ${owner}`;
+    where id = any(array(
+      select id from batches
+      where id = any(${bigints(batchIds)}::bigint[]) and state = 'claimed' and owner = ${owner}
+      order by id for update))`;
 }
 
 /**
  * Settles claimed batches of `owner` from what their rows say now: nothing open -> done, all open
- * rows wait -> waiting until the earliest, else ready.
+ * rows wait -> waiting until the earliest, else ready. Nothing of them is marked then.
+ *
+ * Unless a row is still in doubt, pending and marked: a message was on the wire and nobody said what
+ * became of it. That is a fault (the engine gives an outcome for everything it takes), but sent again
+ * it might be a duplicate, and left alone it would be open for ever. Such a batch stays claimed, by
+ * nobody and with its lease over, so the reaper does with it as with that of a process that ended.
  */
 export async function settleBatches(
   db: Db,
@@ -196,17 +212,20 @@ export async function settleBatches(
 ): Promise<void> {
   await db`
     with open as (
-      select b.id, d.pending, d.due_at
+      select b.id, d.pending, d.due_at, d.in_doubt
       from batches b cross join lateral (
-        select count(*) as pending, min(coalesce(next_attempt_at, '-infinity')) as due_at
+        select count(*) as pending, min(coalesce(next_attempt_at, '-infinity')) as due_at,
+          coalesce(bool_or(b.marked @> id), false) as in_doubt
         from deliveries
-        where id between b.first_delivery_id and b.last_delivery_id
-          and state in ('pending', 'sending')
+        where id between b.first_delivery_id and b.last_delivery_id and state = 'pending'
       ) d
       where b.id = any(${bigints(batchIds)}::bigint[])
+      order by b.id for update of b
     )
-    update batches set owner = null, lease_until = null,
-      state = (case when open.pending = 0 then 'done'
+    update batches set owner = null,
+      lease_until = case when open.in_doubt then now() end,
+      marked = case when open.in_doubt then batches.marked else '{}' end,
+      state = (case when open.in_doubt then 'claimed' when open.pending = 0 then 'done'
         when open.due_at > now() then 'waiting' else 'ready' end)::batch_state,
       due_at = case when open.pending > 0 and open.due_at > now() then open.due_at else batches.due_at end
     from open

@@ -4,15 +4,17 @@
  * While one commit is under way the next marks gather, so a mark costs one to two commits of delay
  * and the database sees few transactions whatever the number of connections.
  *
- * Promises: resolves only after the commit. Rejects when a delivery of the call could not be marked
- *           (its batch is not ours any more), or when the database did not answer for 30 s.
+ * Promises: resolves only after the commit. Rejects when the batch of a delivery of the call is not
+ *           ours any more, or when the database did not answer for 30 s.
+ * Expects:  deliveries that are pending: whoever runs the batch knows (runner.ts), and the row is not
+ *           asked.
  * See:      DESIGN.md "Duplicates"; mta/transaction.ts `marked`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../kernel/log.ts';
 import type { Sql } from '../../kernel/postgres/connect.ts';
-import { markSending } from './store.ts';
-import { runsOf, spanOf } from './span.ts';
+import { rangesOf } from './span.ts';
+import { markBatches } from './store.ts';
 import type { Mark } from './span.ts';
 
 export interface Marker {
@@ -38,10 +40,10 @@ export function createMarker(options: { sql: Sql; owner: string; log: Logger }):
     while (waiting.length > 0) {
       const group = takeGroup();
       try {
-        const spans = group.flatMap((call) => runsOf(call.marks).map(spanOf));
-        const marked = await markSending(options.sql, options.owner, spans);
+        const ranges = rangesOf(group.flatMap((call) => call.marks));
+        const took = await markBatches(options.sql, options.owner, ranges);
         for (const call of group) {
-          if (call.marks.every(({ deliveryId }) => marked.has(deliveryId))) call.resolve();
+          if (call.marks.every(({ batchId }) => took.has(batchId))) call.resolve();
           else call.reject(new Error('the batch is no longer ours'));
         }
       } catch (error) {

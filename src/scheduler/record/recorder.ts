@@ -10,8 +10,8 @@
  *           tried again; when the database is away the queue fills to its bound, `ready` does not
  *           resolve, and so no further message is begun. Sending resumes by itself. A decision that
  *           the database refuses is found and written with less beside its state (refused.ts).
- * Never:    loses a decision it took, unless the process dies: then the deliveries are still
- *           `sending`, and the reaper calls them ambiguous.
+ * Never:    loses a decision it took, unless the process dies: then the deliveries are still pending
+ *           and marked, and the reaper calls them ambiguous.
  * Fails:    `mark` rejects when the batch is no longer ours, or the database stays away for 30 s.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -36,9 +36,9 @@ import { settleBatches } from '../queue/store.ts';
 import { createMarker } from './marker.ts';
 import { isRefused, plainer } from './refused.ts';
 import type { Marker } from './marker.ts';
-import { appendDeliveryEvents, applyAcceptances, applyStates } from './store.ts';
+import { appendDeliveryEvents, applyAcceptances, applyStates, unmarkBatches } from './store.ts';
 import type { DeliveryEvent, StateChange } from './store.ts';
-import { runsOf, spanOf } from './span.ts';
+import { rangesOf, runsOf, spanOf } from './span.ts';
 import type { Mark, Run } from './span.ts';
 import type { Decision } from './decide.ts';
 
@@ -158,6 +158,9 @@ class GroupRecorder implements Recorder {
     const settlements = items.flatMap((item) => ('settlement' in item ? [item.settlement] : []));
     const learned = await sql.begin(async (tx) => {
       const applied = entries.length > 0 ? await writeEntries(this.#options, tx, entries) : [];
+      // After the events: the rows of batches are locked until the commit, and marks wait for them.
+      const mayGoAgain = applied.filter(({ decision }) => isOpen(decision.state));
+      if (mayGoAgain.length > 0) await unmarkBatches(tx, owner, rangesOf(mayGoAgain));
       const batchIds = settlements.map((settlement) => settlement.batchId);
       if (batchIds.length > 0) await settleBatches(tx, owner, batchIds);
       await countUnmatched(
@@ -257,6 +260,11 @@ async function applyDecisions(
   const changed = others.length > 0 ? await applyStates(tx, owner, others.map(changeOf)) : [];
   for (const [deliveryId, count] of changed) attempts.set(deliveryId, count);
   return attempts;
+}
+
+/** It may be sent again, by itself or when a person says so: then a mark of now must not be in the way. */
+function isOpen(state: Entry['decision']['state']): boolean {
+  return state === 'pending' || state === 'ambiguous';
 }
 
 function isPlain({ state, counted }: Entry['decision']): boolean {

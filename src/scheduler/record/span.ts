@@ -2,8 +2,8 @@
  * scheduler/record/span — deliveries that follow one another, written as one.
  *
  * A single copy has up to a batch of recipients, whose ids are one range, and one reply to its dot
- * accepts most of them. Then the mark, the state and the event are each written for the range and not
- * for the recipient.
+ * accepts most of them. Then the state and the event are each written for the range and not for the
+ * recipient. The mark is always ranges: a batch has one row for it.
  *
  * Pure. Promises: a span is never wider than its deliveries: its ids are consecutive, of one batch,
  *           and each of them is in it. Order is kept.
@@ -18,6 +18,13 @@ export interface Span {
   firstDeliveryId: bigint;
   lastDeliveryId: bigint;
   batchId: bigint;
+}
+
+/** What is marked of a batch. */
+export interface BatchRanges {
+  batchId: bigint;
+  /** As PostgreSQL reads an int8multirange: `{[1,5],[7,7]}`. */
+  ranges: string;
 }
 
 /** Never empty. */
@@ -50,4 +57,15 @@ export function spanOf([first, ...others]: Run<Mark>): Span {
     lastDeliveryId: (others.at(-1) ?? first).deliveryId,
     batchId,
   };
+}
+
+/** By batch, in the order of their ids. */
+export function rangesOf(marks: readonly Mark[]): BatchRanges[] {
+  const byBatch = Map.groupBy(runsOf(marks).map(spanOf), ({ batchId }) => batchId);
+  return [...byBatch]
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([batchId, spans]) => {
+      const each = spans.map((span) => `[${span.firstDeliveryId},${span.lastDeliveryId}]`);
+      return { batchId, ranges: `{${each.join(',')}}` };
+    });
 }

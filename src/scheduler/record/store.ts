@@ -1,46 +1,83 @@
 /**
  * scheduler/record/store — the SQL that makes outcomes durable. The commit point of a delivery.
  *
+ * The write-ahead mark stands on the batch, as ranges of delivery ids; the delivery stays `pending`
+ * until its outcome is recorded. In doubt is what is pending and marked.
+ *
  * Promises: a delivery changes only while its batch is claimed by the caller, so a process that
  *           lost its lease can neither send (the mark fails) nor overwrite what another one did.
  *           What does not apply is not returned, and the caller says so.
+ * Why the batch: a mark on each delivery was a new version of its row and of two index entries.
+ *           MEASURED
  */
 import { bigints, times } from '../../kernel/postgres/arrays.ts';
 import type { PendingQuery, Row } from 'postgres';
 import type { Db } from '../../kernel/postgres/connect.ts';
-import type { Mark, Span } from './span.ts';
+import type { BatchRanges, Mark, Span } from './span.ts';
 
-/** The write-ahead mark: these may be on the wire from now on. Returns those that are marked. */
-export function markSending(
+/**
+ * The write-ahead mark: these may be on the wire from now on. Returns the batches that took it. One row
+ * a batch, and a HOT update, for all its deliveries of the commit.
+ */
+export async function markBatches(
   db: Db,
   owner: string,
-  spans: readonly Span[],
-): Promise<Map<bigint, number>> {
-  return changeOpen(db, owner, spans, db`state = 'sending'`);
+  marks: readonly BatchRanges[],
+): Promise<Set<bigint>> {
+  const rows = await db<{ id: bigint }[]>`
+    update batches set marked = marked + ${rangesOfRow(db, marks)}
+    where id = any(array(${claimedOf(db, owner, marks)} order by id for update))
+    returning id`;
+  return new Set(rows.map((row) => row.id));
 }
 
-/** Ends them as accepted. */
-export function applyAcceptances(
+/** Takes them out again: they are not, or no longer, on the wire, and may be sent. */
+export async function unmarkBatches(
   db: Db,
   owner: string,
-  spans: readonly Span[],
-): Promise<Map<bigint, number>> {
-  const values = db`state = 'accepted', class = null, next_attempt_at = null,
-    attempts = least(attempts::int + 1, 32767)`;
-  return changeOpen(db, owner, spans, values);
+  marks: readonly BatchRanges[],
+): Promise<void> {
+  await db`
+    update batches set marked = marked - ${rangesOfRow(db, marks)}
+    where id = any(array(
+      ${claimedOf(db, owner, marks)} and marked && ${rangesOfRow(db, marks)} order by id for update))`;
 }
 
-/** Returns the attempts of each delivery that was changed; those that follow one another come as one. */
-async function changeOpen(
+/**
+ * With `order by id for update`: locked in the order of their ids, as every statement over several
+ * claimed batches does it, so that none waits for another in a circle. The update alone takes them in
+ * the order of whatever index or page the planner likes.
+ */
+function claimedOf(db: Db, owner: string, marks: readonly BatchRanges[]): PendingQuery<Row[]> {
+  return db`
+    select id from batches
+    where id = any(${bigints(marks.map((mark) => mark.batchId))}::bigint[])
+      and state = 'claimed' and owner = ${owner}`;
+}
+
+/**
+ * The ranges for a row of `batches`, at the place of its id among the sorted ones: joined with them, the
+ * planner might read all batches. The select makes the array once, and not once a row.
+ */
+function rangesOfRow(db: Db, marks: readonly BatchRanges[]): PendingQuery<Row[]> {
+  return db`(select ${marks.map((mark) => mark.ranges)}::text[]::int8multirange[])[
+    width_bucket(id, ${bigints(marks.map((mark) => mark.batchId))}::bigint[])]`;
+}
+
+/**
+ * Ends them as accepted. Returns the attempts of each delivery that was changed; those that follow one
+ * another come as one.
+ */
+export async function applyAcceptances(
   db: Db,
   owner: string,
   spans: readonly Span[],
-  values: PendingQuery<Row[]>,
 ): Promise<Map<bigint, number>> {
   const islands = await db<{ first: bigint; last: bigint; attempts: number }[]>`
     with changed as (
-      update deliveries set ${values}
-      where id = any(array(${openIn(db, owner, spans)})) and state in ('pending', 'sending')
+      update deliveries set state = 'accepted', class = null, next_attempt_at = null,
+        attempts = least(attempts::int + 1, 32767)
+      where id = any(array(${openIn(db, owner, spans)})) and state = 'pending'
       returning id, attempts
     )
     select min(id) as first, max(id) as last, attempts
@@ -112,7 +149,7 @@ export async function applyStates(
       ) as c(delivery_id, batch_id, state, class, next_attempt_at, counted)
       ${whileOurs(db, owner)}
     ) c
-    where d.id = c.delivery_id and d.state in ('pending', 'sending')
+    where d.id = c.delivery_id and d.state = 'pending'
     returning d.id, d.attempts`;
   return new Map(rows.map((row) => [row.id, row.attempts]));
 }

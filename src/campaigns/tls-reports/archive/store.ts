@@ -1,4 +1,5 @@
 /** campaigns/tls-reports/archive/store — SQL of looking at TLS reports that were made. */
+import { shownState } from '../../../kernel/marks/store.ts';
 import type { Db } from '../../../kernel/postgres/connect.ts';
 import type { PageRequest } from '../../page.ts';
 
@@ -53,7 +54,8 @@ export interface ReportSending {
 /** Whom it went to, the first sending first. */
 export async function selectSendings(db: Db, reportId: bigint): Promise<ReportSending[]> {
   return await db<ReportSending[]>`
-    select r.address as to, coalesce(d.state::text, 'pending') as state, said.reply_text as reason
+    select r.address as to, coalesce((${shownState(db)})::text, 'pending') as state,
+      said.reply_text as reason
     from tls_report_mails m
     join recipients r on r.campaign_id = m.campaign_id
     left join deliveries d on d.campaign_id = m.campaign_id and d.recipient_id = r.id
