@@ -16,9 +16,11 @@ import {
   readRecipients,
 } from '../../src/scheduler/queue/store.ts';
 import { createRecorder } from '../../src/scheduler/record/recorder.ts';
+import type { Recorder } from '../../src/scheduler/record/recorder.ts';
 import { runBatch } from '../../src/scheduler/runner.ts';
 import type { BatchRun } from '../../src/scheduler/runner.ts';
 import { useDatabase } from '../harness/database.ts';
+import { messageOfLines } from '../harness/message.ts';
 import { insertCampaign } from '../harness/rows.ts';
 
 const database = useDatabase();
@@ -28,7 +30,7 @@ const source: MessageSource = {
   open: async () => {
     const rendered = {
       ok: true as const,
-      message: Buffer.from('Subject: x\r\n\r\nx\r\n'),
+      message: messageOfLines('Subject: x\r\n\r\nx\r\n'),
       envelopeSender: 'b@bounce.shop.example',
       envelopeId: 'e',
     };
@@ -44,6 +46,8 @@ const source: MessageSource = {
 interface Scene {
   request: DeliveryRequest;
   run: () => BatchRun;
+  /** Marks wait from now on, until the answer is called. */
+  holdMarks: () => () => void;
   end(id: bigint, over: Partial<RecipientOutcome>): void;
 }
 
@@ -65,6 +69,23 @@ async function runs(count: number, play: (scene: Scene) => Promise<void>) {
   const campaign = (await listCampaignsInWork(sql)).find(({ id }) => id === campaignId)!;
   const recipients = await readRecipients(sql, [batch!.id], campaign);
   const recorder = createRecorder({ sql, owner: 'me', clock: systemClock, log });
+  const order: string[] = [];
+  let gate: Promise<unknown> = Promise.resolve();
+  const slow: Recorder = {
+    async mark(marks) {
+      await gate;
+      await recorder.mark(marks);
+      order.push('marked');
+    },
+    record(entry) {
+      order.push(entry.decision.state);
+      recorder.record(entry);
+    },
+    settle: (id) => recorder.settle(id),
+    hasRoom: () => recorder.hasRoom(),
+    ready: () => recorder.ready(),
+    stop: (timeoutMs) => recorder.stop(timeoutMs),
+  };
   const facts = {
     failure: null,
     mxHost: 'mx.a.example',
@@ -78,7 +99,7 @@ async function runs(count: number, play: (scene: Scene) => Promise<void>) {
     {
       sql,
       source,
-      recorder,
+      recorder: slow,
       clock: systemClock,
       random: () => 0.5,
       log,
@@ -97,6 +118,11 @@ async function runs(count: number, play: (scene: Scene) => Promise<void>) {
           play({
             request,
             run: () => run,
+            holdMarks: () => {
+              const { promise, resolve } = Promise.withResolvers<null>();
+              gate = promise;
+              return () => resolve(null);
+            },
             end: (recipientId, over) =>
               request.onOutcome({
                 ...facts,
@@ -121,7 +147,7 @@ async function runs(count: number, play: (scene: Scene) => Promise<void>) {
     select state, attempts, count(*)::int as n from deliveries where campaign_id = ${campaignId}
     group by 1, 2 order by 1, 2`;
   const [row] = await sql`select state, owner, marked from batches where id = ${batch!.id}`;
-  return { campaignId, states, batch: row };
+  return { campaignId, states, batch: row, order };
 }
 
 const FULL = {
@@ -148,7 +174,8 @@ test('a copy that had no room for all, then a drain: who was not sent is not in 
 });
 
 test('a site that breaks before the mark is durable: put off, and not in doubt', async () => {
-  const { states, batch } = await runs(3, async ({ request, end }) => {
+  const { states, batch, order } = await runs(3, async ({ request, end, holdMarks }) => {
+    const release = holdMarks();
     const ids = idsOf(await request.next());
     for (const id of ids.slice(1)) end(id, FULL);
     end(ids[0]!, { result: 'deferred', stage: 'mail', reply: null, failure: 'connection_lost' });
@@ -164,8 +191,9 @@ test('a site that breaks before the mark is durable: put off, and not in doubt',
       startedAt: new Date(),
       durationMs: 1,
     });
-    return Promise.resolve();
+    release();
   });
+  expect(order).toEqual(['marked', 'pending', 'pending', 'pending']);
   expect(states).toEqual([{ state: 'pending', attempts: 1, n: 3 }]);
   expect(batch).toEqual({ state: 'waiting', owner: null, marked: '{}' });
 });
