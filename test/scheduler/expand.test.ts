@@ -51,6 +51,15 @@ test('chunks that end inside a domain leave no gap and no double', async () => {
   expect(covered?.n).toBe(205);
 });
 
+test('the first chunk is a small one, so that sending begins; each is as large as all before it', async () => {
+  const id = await insertCampaign(database.sql, { recipients: { 'a.example': 23_000 } });
+  await expandCampaign(deps(8_000), id);
+  const chunks = await database.sql<{ size: number }[]>`
+    select count(*)::int as size from deliveries where campaign_id = ${id}
+    group by xmin order by min(id)`;
+  expect(chunks.map(({ size }) => size)).toEqual([5_000, 5_000, 8_000, 5_000]);
+});
+
 test('two expanders at one time do the work once', async () => {
   const id = await insertCampaign(database.sql, { recipients: { 'a.example': 500 } });
   await Promise.all([expandCampaign(deps(40), id), expandCampaign(deps(40), id)]);

@@ -30,12 +30,14 @@ export interface ExpandDeps {
   sql: Sql;
   clock: Clock;
   batchSize: number;
-  /** Recipients per transaction. */
+  /** Recipients per transaction, at most. */
   chunkSize: number;
 }
 
 /** 50,000: a transaction of about half a second; smaller chunks cost more commits, larger more WAL at once. */
 export const CHUNK_SIZE = 50_000;
+/** Nobody can be sent to before the first chunk; each is as large as all before it, up to CHUNK_SIZE. */
+export const FIRST_CHUNK_SIZE = 5_000;
 
 /** Expands until nothing is left or the campaign may not go on. */
 export async function expandCampaign(
@@ -66,7 +68,7 @@ async function expandNext(deps: ExpandDeps, tx: Tx, campaignId: bigint): Promise
     campaignId,
     after: { domain: point.expandedDomain ?? '', recipientId: point.expandedRecipientId ?? 0n },
     firstId: base + point.expandedCount,
-    limit: deps.chunkSize,
+    limit: chunkLimit(deps, point),
     batchSize: deps.batchSize,
     senderDomain: point.senderDomain,
     stream: point.stream,
@@ -86,6 +88,10 @@ async function expandNext(deps: ExpandDeps, tx: Tx, campaignId: bigint): Promise
   await rollUp(deps, tx, campaignId, groups);
   await notify(tx, CHANNELS.campaigns, String(campaignId));
   return true;
+}
+
+function chunkLimit({ chunkSize }: ExpandDeps, { expandedCount }: ExpansionPoint): number {
+  return Math.min(chunkSize, Math.max(FIRST_CHUNK_SIZE, Number(expandedCount)));
 }
 
 function mayExpand(point: ExpansionPoint): boolean {
