@@ -10,7 +10,7 @@ import { campaignReport } from '../../src/campaigns/reports.ts';
 import { getCampaign } from '../../src/campaigns/campaigns.ts';
 import { createWebhook } from '../../src/campaigns/webhooks/webhooks.ts';
 import type { EventKind } from '../../src/kernel/events.ts';
-import { addToRollups } from '../../src/kernel/rollups/store.ts';
+import { addCounts } from '../harness/counts.ts';
 import { watchCampaigns } from '../../src/scheduler/campaigns-in-work.ts';
 import { createLogger } from '../../src/kernel/log.ts';
 import { useDatabase } from '../harness/database.ts';
@@ -47,7 +47,7 @@ async function counted(domain: string, counts: Partial<Record<EventKind, number>
   const rows = Object.entries(counts).map(([kind, count]) => {
     return { campaignId, at: now, domain, kind: kind as EventKind, class: '', count };
   });
-  await addToRollups(database.sql, rows);
+  await addCounts(database.sql, rows);
 }
 
 const minutes = (n: number) => void (now = new Date(now.getTime() + n * 60_000));

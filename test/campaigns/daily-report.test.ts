@@ -13,7 +13,7 @@ import { createMessageSource } from '../../src/campaigns/source.ts';
 import { dailyReportSettings } from '../../src/cli/reporting.ts';
 import { loadConfig } from '../../src/kernel/config.ts';
 import { AppError } from '../../src/kernel/errors.ts';
-import { addToRollups } from '../../src/kernel/rollups/store.ts';
+import { addCounts } from '../harness/counts.ts';
 import { useDatabase } from '../harness/database.ts';
 import { insertCampaign } from '../harness/rows.ts';
 import { makeSender, testDeps } from './fixture.ts';
@@ -42,7 +42,7 @@ async function aDay(): Promise<void> {
   const campaignId = await insertCampaign(database.sql, { recipients: ['a@qq.com'] });
   const at = new Date('2026-03-01T10:00:00Z');
   const fact = { campaignId, at, domain: 'qq.com' };
-  await addToRollups(database.sql, [
+  await addCounts(database.sql, [
     { ...fact, kind: 'delivery.accepted', class: '', count: 1_200 },
     { ...fact, kind: 'delivery.bounced', class: 'bad_mailbox', count: 60 },
     { ...fact, kind: 'delivery.accepted', class: '', count: 7, domain: 'gmail.com' },

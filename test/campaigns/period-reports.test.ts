@@ -17,7 +17,7 @@ import { dayNames, parsePeriod, periodBefore } from '../../src/campaigns/reports
 import { addSuppressions } from '../../src/bounce/suppressions/store.ts';
 import type { EventKind } from '../../src/kernel/events.ts';
 import { formatId } from '../../src/kernel/ids.ts';
-import { addToRollups } from '../../src/kernel/rollups/store.ts';
+import { addCounts } from '../harness/counts.ts';
 import type { RollupRow } from '../../src/kernel/rollups/store.ts';
 import { useDatabase } from '../harness/database.ts';
 import { makeCampaign, makeSender, testDeps } from './fixture.ts';
@@ -68,7 +68,7 @@ beforeAll(async () => {
     count: number,
     cls = '',
   ): RollupRow => ({ campaignId, at: new Date(`2031-01-${at}Z`), domain, kind, class: cls, count });
-  await addToRollups(database.sql, [
+  await addCounts(database.sql, [
     fact(one, '08T00:00:00', 'qq.com', 'delivery.accepted', 100),
     fact(one, '08T01:30:00', 'foxmail.com', 'delivery.accepted', 100),
     fact(one, '14T23:59:59', 'small.example', 'delivery.accepted', 50),
@@ -393,7 +393,7 @@ describe('the largest domains', () => {
       fc.asyncProperty(rows, fc.integer({ min: 1, max: 12 }), async (facts, limit) => {
         await database.sql`delete from daily_rollups where day >= '2040-01-01'`;
         await database.sql`delete from provider_rollups where slot >= '2040-01-01'`;
-        await addToRollups(
+        await addCounts(
           database.sql,
           facts.map(({ day, ...fact }) => ({
             ...fact,

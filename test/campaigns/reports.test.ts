@@ -6,6 +6,7 @@ import { balance, campaignReport, stepFor, verifyBalance } from '../../src/campa
 import { systemClock } from '../../src/kernel/clock.ts';
 import type { EventKind } from '../../src/kernel/events.ts';
 import { addToRollups } from '../../src/kernel/rollups/store.ts';
+import { addCounts } from '../harness/counts.ts';
 import { expandCampaign } from '../../src/scheduler/expand/expand.ts';
 import { useDatabase } from '../harness/database.ts';
 import { makeCampaign, testDeps, uploadCsv } from './fixture.ts';
@@ -96,7 +97,7 @@ describe('the balance', () => {
     });
     // An operator decides: the ambiguous one is taken back and counted as accepted.
     await settle(id, 'amb@a.example', 'accepted', 'delivery.accepted');
-    await addToRollups(database.sql, [
+    await addCounts(database.sql, [
       {
         campaignId: id,
         at: new Date(),
@@ -147,7 +148,7 @@ describe('the report', () => {
     const campaign = await makeCampaign(deps());
     const at = (minute: number) => new Date(Date.UTC(2026, 2, 1, 12, minute));
     const base = { campaignId: campaign.id, class: '', kind: 'delivery.accepted' as const };
-    await addToRollups(database.sql, [
+    await addCounts(database.sql, [
       ...Array.from({ length: 60 }, (_, i) => ({
         ...base,
         at: at(0),
@@ -192,7 +193,7 @@ describe('the report', () => {
       { at: at(0), bounced: 0 },
       { at: at(1), accepted: 0, bounced: 5, bouncedLate: 2, deferred: 9 },
     ]);
-    await addToRollups(database.sql, [
+    await addCounts(database.sql, [
       { ...base, at: at(60 * 24 * 3), domain: 'd0.example', count: 1 },
     ]);
     const { timeline } = await campaignReport(deps(), campaign.id);

@@ -1,7 +1,7 @@
 /** `volley report daily`: to the terminal, by mail once, and what is wrong with the asking. */
 import { expect, test } from 'vitest';
 import { createSender } from '../../src/campaigns/senders.ts';
-import { addToRollups } from '../../src/kernel/rollups/store.ts';
+import { addCounts } from '../harness/counts.ts';
 import { insertCampaign } from '../harness/rows.ts';
 import { testDeps } from '../campaigns/fixture.ts';
 import { SECRET, useCommandLine } from './volley.ts';
@@ -16,7 +16,7 @@ const SETTINGS = {
 test('the report of a day is printed, in both languages and as JSON', async () => {
   const campaignId = await insertCampaign(database.sql, { recipients: ['a@qq.com'] });
   const fact = { campaignId, at: new Date(`${DAY}T10:00:00Z`), domain: 'qq.com' };
-  await addToRollups(database.sql, [
+  await addCounts(database.sql, [
     { ...fact, kind: 'delivery.accepted', class: '', count: 95 },
     { ...fact, kind: 'delivery.bounced', class: 'bad_mailbox', count: 5 },
   ]);

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { addToRollups } from '../../src/kernel/rollups/store.ts';
+import { addCounts } from '../harness/counts.ts';
 import type { RollupRow } from '../../src/kernel/rollups/store.ts';
 import { useDatabase } from '../harness/database.ts';
 
@@ -19,8 +20,8 @@ function row(campaignId: bigint, over: Partial<RollupRow> = {}): RollupRow {
 }
 
 test('the same key is summed, within one call and over calls', async () => {
-  await addToRollups(database.sql, [row(1n), row(1n, { count: 2 }), row(1n, { class: 'content' })]);
-  await addToRollups(database.sql, [row(1n, { domain: 'b.example' }), row(1n)]);
+  await addCounts(database.sql, [row(1n), row(1n, { count: 2 }), row(1n, { class: 'content' })]);
+  await addCounts(database.sql, [row(1n, { domain: 'b.example' }), row(1n)]);
 
   expect(
     await database.sql`select day::text, domain, kind, class, count from daily_rollups
@@ -48,11 +49,11 @@ test('quarters of an hour by provider: of the table, learned, or other', async (
   const domains = ['qq.com', 'foxmail.com', 'firm.example', 'small.example', 'tiny.example'];
   const of = (domain: string, minute: number) =>
     row(3n, { domain, at: new Date(Date.UTC(2026, 2, 1, 10, minute, 59)) });
-  await addToRollups(
+  await addCounts(
     database.sql,
     domains.flatMap((domain) => [of(domain, 14), of(domain, 15)]),
   );
-  await addToRollups(database.sql, [of('qq.com', 29)]);
+  await addCounts(database.sql, [of('qq.com', 29)]);
 
   expect(
     await database.sql`select slot, provider, kind, class, count from provider_rollups
@@ -66,7 +67,7 @@ test('quarters of an hour by provider: of the table, learned, or other', async (
 });
 
 test('no rows: nothing happens', async () => {
-  await addToRollups(database.sql, []);
+  await addCounts(database.sql, []);
 });
 
 test('writers with the same rows in other orders never deadlock, and nothing is lost', async () => {

@@ -14,7 +14,7 @@
  *           campaigns/reports/ read.
  */
 import type { EventKind } from '../events.ts';
-import type { Db } from '../postgres/connect.ts';
+import type { Tx } from '../postgres/connect.ts';
 import { OTHER_PROVIDER } from '../providers/provider.ts';
 
 export interface RollupRow {
@@ -39,22 +39,19 @@ export function slotOf(at: Date): Date {
 }
 
 /** Adds `facts` to all four tables. Days and minutes are UTC. */
-export async function addToRollups(db: Db, facts: readonly RollupRow[]): Promise<void> {
+export async function addToRollups(tx: Tx, facts: readonly RollupRow[]): Promise<void> {
   if (facts.length === 0) return;
   const rows = byMinute(facts);
-  await addToRules(db, rows);
-  await addToDays(
-    db,
-    sum(rows, (row) => [row.at.toISOString().slice(0, 10), row.domain, row.class]),
-  );
-  await addToMinutes(
-    db,
-    sum(rows, (row) => [`${row.at.toISOString().slice(0, 16)}Z`]),
-  );
-  await addToProviders(
-    db,
-    sum(rows, (row) => [slotOf(row.at).toISOString(), row.domain, row.class]),
-  );
+  const days = sum(rows, (row) => [row.at.toISOString().slice(0, 10), row.domain, row.class]);
+  const minutes = sum(rows, (row) => [`${row.at.toISOString().slice(0, 16)}Z`]);
+  const slots = sum(rows, (row) => [slotOf(row.at).toISOString(), row.domain, row.class]);
+  // One connection: they are executed in this order.
+  await Promise.all([
+    addToRules(tx, rows),
+    addToDays(tx, days),
+    addToMinutes(tx, minutes),
+    addToProviders(tx, slots),
+  ]);
 }
 
 /**
@@ -96,7 +93,7 @@ function sum(rows: readonly RollupRow[], partsOf: (row: RollupRow) => string[]):
   return [...totals].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, total]) => total);
 }
 
-async function addToRules(db: Db, rows: readonly RollupRow[]): Promise<void> {
+async function addToRules(tx: Tx, rows: readonly RollupRow[]): Promise<void> {
   const totals = new Map<string, { rule: string; day: string; count: number }>();
   for (const { rule = null, at, count } of rows) {
     if (rule === null) continue;
@@ -107,7 +104,7 @@ async function addToRules(db: Db, rows: readonly RollupRow[]): Promise<void> {
   }
   if (totals.size === 0) return;
   const sorted = [...totals].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, total]) => total);
-  await db`
+  await tx`
     insert into rule_rollups as r (rule, day, count)
     select * from unnest(
       ${sorted.map((t) => t.rule)}::text[],
@@ -117,8 +114,8 @@ async function addToRules(db: Db, rows: readonly RollupRow[]): Promise<void> {
     on conflict (rule, day) do update set count = r.count + excluded.count`;
 }
 
-async function addToDays(db: Db, totals: readonly Total[]): Promise<void> {
-  await db`
+async function addToDays(tx: Tx, totals: readonly Total[]): Promise<void> {
+  await tx`
     insert into daily_rollups as r (campaign_id, day, domain, kind, class, count)
     select * from unnest(
       ${totals.map((t) => t.campaignId)}::bigint[],
@@ -132,8 +129,8 @@ async function addToDays(db: Db, totals: readonly Total[]): Promise<void> {
     do update set count = r.count + excluded.count`;
 }
 
-async function addToMinutes(db: Db, totals: readonly Total[]): Promise<void> {
-  await db`
+async function addToMinutes(tx: Tx, totals: readonly Total[]): Promise<void> {
+  await tx`
     insert into minute_rollups as r (campaign_id, minute, kind, count)
     select * from unnest(
       ${totals.map((t) => t.campaignId)}::bigint[],
@@ -146,8 +143,8 @@ async function addToMinutes(db: Db, totals: readonly Total[]): Promise<void> {
 }
 
 /** The provider is looked up here: a domain is counted for one provider, whoever counts it. */
-async function addToProviders(db: Db, totals: readonly Total[]): Promise<void> {
-  await db`
+async function addToProviders(tx: Tx, totals: readonly Total[]): Promise<void> {
+  await tx`
     insert into provider_rollups as r (campaign_id, slot, provider, kind, class, count)
     select t.campaign_id, t.slot, coalesce(p.provider, ${OTHER_PROVIDER}) as provider, t.kind,
       t.class, sum(t.count)

@@ -158,21 +158,17 @@ class GroupRecorder implements Recorder {
     const settlements = items.flatMap((item) => ('settlement' in item ? [item.settlement] : []));
     const learned = await sql.begin(async (tx) => {
       const applied = entries.length > 0 ? await writeEntries(this.#options, tx, entries) : [];
-      // After the events: the rows of batches are locked until the commit, and marks wait for them.
-      const mayGoAgain = applied.filter(({ decision }) => isOpen(decision.state));
-      if (mayGoAgain.length > 0) await unmarkBatches(tx, owner, rangesOf(mayGoAgain));
-      const batchIds = settlements.map((settlement) => settlement.batchId);
-      if (batchIds.length > 0) await settleBatches(tx, owner, batchIds);
-      await countUnmatched(
-        tx,
-        applied.flatMap((entry) => unmatchedOf(entry, at)),
-      );
-      const remember = await this.#providers.learn(tx, applied.flatMap(sightingOf));
-      // Last: the rows of the running minute are hot, and locked until the commit.
-      await addToRollups(
-        tx,
-        applied.flatMap((entry) => rollupOf(entry, at)),
-      );
+      const unmatched = applied.flatMap((entry) => unmatchedOf(entry, at));
+      const counted = applied.flatMap((entry) => rollupOf(entry, at));
+      // In this order, but none waits to hear of the one before it. The rows of batches are locked
+      // until the commit, and marks wait for them: after the events. The rows of the running minute
+      // are hot: last.
+      const [, , remember] = await Promise.all([
+        settle(tx, owner, applied, settlements),
+        countUnmatched(tx, unmatched),
+        this.#providers.learn(tx, applied.flatMap(sightingOf)),
+        addToRollups(tx, counted),
+      ]);
       return { remember };
     });
     learned.remember();
@@ -218,6 +214,20 @@ class GroupRecorder implements Recorder {
     this.#queue[0] = { entry };
     return true;
   }
+}
+
+async function settle(
+  tx: Tx,
+  owner: string,
+  applied: readonly Entry[],
+  settlements: readonly Settlement[],
+): Promise<void> {
+  const mayGoAgain = applied.filter(({ decision }) => isOpen(decision.state));
+  const batchIds = settlements.map(({ batchId }) => batchId);
+  await Promise.all([
+    mayGoAgain.length > 0 ? unmarkBatches(tx, owner, rangesOf(mayGoAgain)) : null,
+    batchIds.length > 0 ? settleBatches(tx, owner, batchIds) : null,
+  ]);
 }
 
 /** Returns the entries that took effect. */
