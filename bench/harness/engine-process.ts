@@ -32,6 +32,7 @@ async function stop(): Promise<void> {
   stopping = true;
   await engine.stop();
   await database.close();
+  process.send?.('closed');
   process.exit(0);
 }
 process.once('SIGTERM', () => void stop());

@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { ENGINE_ENVIRONMENT, ENGINE_FLAGS } from '../../bench/harness/engine.ts';
 import { perSecond, ratioTo, reached, sample } from '../../bench/harness/bench.ts';
 import type { Contender } from '../../bench/harness/bench.ts';
 import { summariseProfile } from '../../bench/harness/cpu-profile.ts';
@@ -41,6 +42,15 @@ describe('settings', () => {
   ])('a wrong value is named: %j', (args, option) => {
     expect(() => parseSettings(args)).toThrow(option);
   });
+});
+
+test('the engine is started as `npm start` starts it', () => {
+  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+    scripts: { start: string };
+  };
+  const environment = Object.entries(ENGINE_ENVIRONMENT).map(([name, value]) => `${name}=${value}`);
+  const words = [...environment, 'node', ...ENGINE_FLAGS, 'src/main.ts', 'serve'];
+  expect(scripts.start).toBe(words.join(' '));
 });
 
 describe('rounds', () => {

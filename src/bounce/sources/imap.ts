@@ -7,7 +7,7 @@
  *           would name addresses).
  * Fails:    throws with what the server said; the next look begins anew.
  */
-import { ImapFlow } from 'imapflow';
+import type { ImapFlow } from 'imapflow';
 import type { MailboxAddress, Source, Take } from './source.ts';
 
 const CONNECT_TIMEOUT_MS = 30_000;
@@ -18,7 +18,7 @@ export function imapSource(address: MailboxAddress): Source {
   return {
     name: address.name,
     async poll(take) {
-      const client = clientOf(address);
+      const client = await clientOf(address);
       // Also told by the promise that is waited for; without a listener it would be thrown.
       client.on('error', () => undefined);
       await connect(client);
@@ -48,9 +48,11 @@ async function connect(client: ImapFlow): Promise<void> {
   }
 }
 
-function clientOf(address: MailboxAddress): ImapFlow {
+/** Loaded when there is a mailbox to look at, as few have: 5 MB of heap. */
+async function clientOf(address: MailboxAddress): Promise<ImapFlow> {
+  const { ImapFlow: Client } = await import('imapflow');
   const { host, port, secure, startTls, user, password } = address;
-  return new ImapFlow({
+  return new Client({
     host,
     port,
     secure,
