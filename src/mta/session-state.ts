@@ -183,7 +183,8 @@ export interface SessionState {
   maxInTrain: number;
   /**
    * The shortest wait for a reply that had nothing to do before it, as far as the process was idle
-   * meanwhile: when it is busy, it is not the line that is long. null: not seen.
+   * meanwhile: when it is busy, it is not the line that is long. Waits that it was busy for most of
+   * are left out. null: not seen.
    */
   roundTripMs: number | null;
   heardAtMs: number;

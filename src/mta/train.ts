@@ -116,8 +116,10 @@ export function learnFromReply(
   state.heardAtMs = state.nowMs;
   // Nothing was on the wire before it: what was waited for is the line, and the receiver at MAIL.
   if (kind === 'mail' && !envelope.ahead) {
-    const tookMs = state.idleMs - envelope.startedIdleMs;
-    state.roundTripMs = Math.min(tookMs, state.roundTripMs ?? Infinity);
+    const idleMs = state.idleMs - envelope.startedIdleMs;
+    // Busy for most of it we cannot know when the answer came: that says nothing of the line.
+    const isTold = idleMs * 2 >= state.nowMs - envelope.startedAtMs;
+    if (isTold) state.roundTripMs = Math.min(idleMs, state.roundTripMs ?? Infinity);
   }
   if (kind === 'dot' && envelope.stuffed === null && reply.code < 300) state.bdatTaken = true;
   const { farewell } = state;

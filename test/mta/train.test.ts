@@ -81,6 +81,17 @@ describe('a train', () => {
     expect(line.travel(4).summary()).toBe('1:accepted 2:accepted 3:accepted');
   });
 
+  test('a wait in which this process was busy is no word against a long line', () => {
+    const options: LongLineOptions = { idleShare: 0.1 };
+    const line = warm(options);
+    options.idleShare = 1;
+    // Idle from here on: the next wait with nothing before it tells.
+    line.feed({ type: 'drained' }).send(work(2)).travel(4);
+    line.send(...works(3, 6));
+    expect(line.session.demand()).toBe('ahead');
+    expect(held(line.travel())).toEqual(holds(1, 2, 3, 4, 5, 6));
+  });
+
   test('not without PIPELINING', () => {
     const extensions = CHUNKING.filter((one) => one !== 'PIPELINING');
     const line = new LongLine({ extensions }).connect().send(work(1)).travel(3).send(work(2));
