@@ -12,9 +12,7 @@ import { getDelivery } from '../../src/campaigns/deliveries.ts';
 import { balance, campaignReport, verifyBalance } from '../../src/campaigns/reports.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { createLogger } from '../../src/kernel/log.ts';
-import { expandCampaign } from '../../src/scheduler/expand/expand.ts';
 import { countLateBounces } from '../../src/scheduler/keep/keeper.ts';
-import { claimBatches } from '../../src/scheduler/queue/store.ts';
 import type { Batch } from '../../src/scheduler/queue/store.ts';
 import { createRecorder } from '../../src/scheduler/record/recorder.ts';
 import type { Entry, Recorder } from '../../src/scheduler/record/recorder.ts';
@@ -23,8 +21,8 @@ import { bounceAddress } from '../../src/verp/address.ts';
 import { signToken } from '../../src/verp/token.ts';
 import { BOUNCE_DOMAIN, dsn, ring } from '../bounce/returns.ts';
 import { useDatabase } from '../harness/database.ts';
-import { insertCampaign } from '../harness/rows.ts';
 import { testDeps } from './fixture.ts';
+import { claim, expandedCampaign } from '../harness/work.ts';
 
 const database = useDatabase();
 const OWNER = 'me';
@@ -48,24 +46,11 @@ interface Sent {
 /** Claimed and marked: the final dots may be out. */
 async function onTheWire(recipients: number, ambiguityPolicy = 'hold'): Promise<Sent> {
   const { sql } = database;
-  const campaignId = await insertCampaign(sql, {
+  const campaignId = await expandedCampaign(sql, {
     recipients: { 'x.example': recipients },
     ambiguityPolicy,
   });
-  await expandCampaign(
-    { sql, clock: systemClock, batchSize: 1_000, chunkSize: 10_000 },
-    campaignId,
-  );
-  const [batch] = await claimBatches(sql, {
-    campaignId,
-    afterDomain: '',
-    busyDomains: [],
-    pausedProviders: [],
-    maxDomains: 1,
-    maxPerDomain: 1,
-    owner: OWNER,
-    leaseSeconds: 60,
-  });
+  const [batch] = await claim(sql, campaignId, { owner: OWNER });
   const first = batch!.firstDeliveryId;
   const deliveryIds = Array.from({ length: recipients }, (_, index) => first + BigInt(index));
   await recorder.mark(deliveryIds.map((deliveryId) => ({ deliveryId, batchId: batch!.id })));

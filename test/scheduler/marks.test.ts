@@ -8,7 +8,6 @@ import { balance, verifyBalance } from '../../src/campaigns/reports.ts';
 import { expandCampaign } from '../../src/scheduler/expand/expand.ts';
 import { freeAbandoned } from '../../src/scheduler/keep/keeper.ts';
 import {
-  claimBatches,
   extendLeases,
   listCampaignsInWork,
   readRecipients,
@@ -22,6 +21,7 @@ import { markBatches, unmarkBatches } from '../../src/scheduler/record/store.ts'
 import { resolveAmbiguous } from '../../src/scheduler/resolve/resolve.ts';
 import { useDatabase } from '../harness/database.ts';
 import { insertCampaign } from '../harness/rows.ts';
+import { claim, expandedCampaign } from '../harness/work.ts';
 
 const database = useDatabase();
 const log = createLogger('silent');
@@ -30,29 +30,12 @@ const deps = () => ({ sql: database.sql, clock: systemClock, log, onWork: () => 
 async function campaignOf(count: number, ambiguityPolicy = 'hold', domains = 1): Promise<bigint> {
   const names = Array.from({ length: domains }, (_, index) => [`d${index}.example`, count]);
   const recipients = Object.fromEntries(names) as Record<string, number>;
-  const id = await insertCampaign(database.sql, { recipients, ambiguityPolicy });
-  const { sql } = database;
-  await expandCampaign({ sql, clock: systemClock, batchSize: 100, chunkSize: 10_000 }, id);
-  return id;
-}
-
-function claim(campaignId: bigint, owner = 'me', heldBatches?: bigint[]): Promise<Batch[]> {
-  return claimBatches(database.sql, {
-    campaignId,
-    afterDomain: '',
-    busyDomains: [],
-    pausedProviders: [],
-    ...(heldBatches === undefined ? {} : { heldBatches }),
-    maxDomains: 100,
-    maxPerDomain: 1,
-    owner,
-    leaseSeconds: 60,
-  });
+  return await expandedCampaign(database.sql, { recipients, ambiguityPolicy }, 100);
 }
 
 async function claimed(count: number, ambiguityPolicy = 'hold') {
   const campaignId = await campaignOf(count, ambiguityPolicy);
-  const [batch] = await claim(campaignId);
+  const [batch] = await claim(database.sql, campaignId);
   return { campaignId, batch: batch! };
 }
 
@@ -155,7 +138,7 @@ test('the worst mark, every second one of a thousand, is kept whole', async () =
   const campaignId = await insertCampaign(sql, { recipients: { 'big.example': 1_000 } });
   const sizes = { batchSize: 1_000, chunkSize: 10_000 };
   await expandCampaign({ sql, clock: systemClock, ...sizes }, campaignId);
-  const [batch] = await claim(campaignId);
+  const [batch] = await claim(database.sql, campaignId);
   const ids = Array.from({ length: 500 }, (_, index) => batch!.firstDeliveryId + BigInt(index * 2));
   await markBatches(sql, 'me', rangesOf(marksOf(batch!, ids)));
   await freeAbandoned(deps(), { expiredOnly: false });
@@ -192,7 +175,7 @@ test('killed between mark and record: exactly what was marked is ambiguous, once
   const counted = { accepted: 1, bounced: 1, ambiguous: 3, pending: 5 };
   expect(await balance(deps(), campaignId)).toMatchObject({ closes: true, ...counted });
   expect(await verifyBalance(deps(), campaignId)).toMatchObject({ agrees: true, counted });
-  const [again] = await claim(campaignId, 'another');
+  const [again] = await claim(database.sql, campaignId, { owner: 'another' });
   expect(await readable(campaignId, again!)).toEqual(nth(batch, 5, 6, 8, 9));
 });
 
@@ -238,7 +221,7 @@ test('what a person sends again while its batch is still at work is not in doubt
   await recorded([entry(batch, second!, 'accepted')]);
   await settleBatches(database.sql, 'me', [batch.id]);
   expect(await batchRow(batch.id)).toMatchObject({ state: 'ready', marked: '{}' });
-  const [again] = await claim(campaignId);
+  const [again] = await claim(database.sql, campaignId);
   expect(await readable(campaignId, again!)).toEqual([first, ...nth(batch, 2)]);
 });
 
@@ -258,7 +241,7 @@ test('who lost the lease can neither mark, nor record, nor take a mark away, nor
   expect((await statesOf(campaignId)).every(([, state]) => state === 'pending')).toBe(true);
 
   await freeAbandoned(deps(), { expiredOnly: false });
-  const [other] = await claim(campaignId, 'him');
+  const [other] = await claim(database.sql, campaignId, { owner: 'him' });
   expect(other?.id).toBe(batch.id);
   await withRecorder(async (recorder) => {
     await expect(recorder.mark(marksOf(batch, nth(batch, 2)))).rejects.toThrow(/no longer ours/);
@@ -268,7 +251,9 @@ test('who lost the lease can neither mark, nor record, nor take a mark away, nor
 
 test('one mark for batches of which one is lost: the others are marked', async () => {
   const campaignId = await campaignOf(2, 'hold', 3);
-  const batches = (await claim(campaignId)).sort((one, other) => (one.id < other.id ? -1 : 1));
+  const batches = (await claim(database.sql, campaignId)).sort((one, other) =>
+    one.id < other.id ? -1 : 1,
+  );
   await database.sql`update batches set owner = 'him' where id = ${batches[1]!.id}`;
   await withRecorder(async (recorder) => {
     const calls = batches.map((batch) => recorder.mark(marksOf(batch, nth(batch, 0))));
@@ -280,11 +265,15 @@ test('one mark for batches of which one is lost: the others are marked', async (
 test('a process does not claim again what it still holds: it has lost it for good', async () => {
   const { campaignId, batch } = await claimed(2);
   await freeAbandoned(deps(), { expiredOnly: false });
-  expect(await claim(campaignId, 'me', [batch.id])).toEqual([]);
+  expect(await claim(database.sql, campaignId, { owner: 'me', heldBatches: [batch.id] })).toEqual(
+    [],
+  );
   expect(await markBatches(database.sql, 'me', rangesOf(marksOf(batch, nth(batch, 0))))).toEqual(
     new Set(),
   );
-  expect((await claim(campaignId, 'me', [])).map(({ id }) => id)).toEqual([batch.id]);
+  expect(
+    (await claim(database.sql, campaignId, { owner: 'me', heldBatches: [] })).map(({ id }) => id),
+  ).toEqual([batch.id]);
 });
 
 test.each([
@@ -306,7 +295,7 @@ test.each([
       owner: null,
       leaseOver: true,
     });
-    expect(await claim(campaignId)).toEqual([]);
+    expect(await claim(database.sql, campaignId)).toEqual([]);
     expect(await readable(campaignId, batch)).toEqual([third]);
     await freeAbandoned(deps(), { expiredOnly: true });
     expect((await statesOf(campaignId)).map(([, each]) => each)).toEqual([
@@ -316,7 +305,7 @@ test.each([
     ]);
     expect(await verifyBalance(deps(), campaignId)).toMatchObject({ agrees: true });
 
-    const [again] = await claim(campaignId);
+    const [again] = await claim(database.sql, campaignId);
     const left = await readable(campaignId, again!);
     expect(left).toEqual(state === 'pending' ? [second, third] : [third]);
     await recorded(left.map((id) => entry(batch, id, 'accepted')));
@@ -327,7 +316,7 @@ test.each([
 
 test('marks, outcomes, settlements and leases at one time: nobody waits in a circle, nothing is left marked', async () => {
   const campaignId = await campaignOf(40, 'hold', 20);
-  const batches = await claim(campaignId);
+  const batches = await claim(database.sql, campaignId);
   expect(batches).toHaveLength(20);
   const ids = batches.map(({ id }) => id);
   let running = true;

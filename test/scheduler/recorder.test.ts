@@ -2,32 +2,17 @@ import { selectDeliveryEvents } from '../../src/campaigns/deliveries/store.ts';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { createLogger } from '../../src/kernel/log.ts';
-import { expandCampaign } from '../../src/scheduler/expand/expand.ts';
-import { claimBatches } from '../../src/scheduler/queue/store.ts';
 import { createRecorder } from '../../src/scheduler/record/recorder.ts';
 import type { Entry } from '../../src/scheduler/record/recorder.ts';
 import { useDatabase } from '../harness/database.ts';
-import { insertCampaign } from '../harness/rows.ts';
+import { claim, expandedCampaign } from '../harness/work.ts';
 
 const database = useDatabase();
 
 async function claimed(count: number) {
   const { sql } = database;
-  const campaignId = await insertCampaign(sql, { recipients: { 'a.example': count } });
-  await expandCampaign(
-    { sql, clock: systemClock, batchSize: 1_000, chunkSize: 10_000 },
-    campaignId,
-  );
-  const [batch] = await claimBatches(sql, {
-    campaignId,
-    afterDomain: '',
-    busyDomains: [],
-    pausedProviders: [],
-    maxDomains: 1,
-    maxPerDomain: 1,
-    owner: 'me',
-    leaseSeconds: 60,
-  });
+  const campaignId = await expandedCampaign(sql, { recipients: { 'a.example': count } });
+  const [batch] = await claim(sql, campaignId);
   if (batch === undefined) throw new Error('no batch');
   return { campaignId, batch };
 }

@@ -7,21 +7,16 @@ import { systemClock } from '../../src/kernel/clock.ts';
 import { createLogger } from '../../src/kernel/log.ts';
 import type { RecipientOutcome } from '../../src/mta/outcome.ts';
 import type { DeliveryRequest, Transaction } from '../../src/mta/transaction.ts';
-import { expandCampaign } from '../../src/scheduler/expand/expand.ts';
 import { freeAbandoned } from '../../src/scheduler/keep/keeper.ts';
 import type { MessageSource } from '../../src/scheduler/ports.ts';
-import {
-  claimBatches,
-  listCampaignsInWork,
-  readRecipients,
-} from '../../src/scheduler/queue/store.ts';
+import { listCampaignsInWork, readRecipients } from '../../src/scheduler/queue/store.ts';
 import { createRecorder } from '../../src/scheduler/record/recorder.ts';
 import type { Recorder } from '../../src/scheduler/record/recorder.ts';
 import { runBatch } from '../../src/scheduler/runner.ts';
 import type { BatchRun } from '../../src/scheduler/runner.ts';
 import { useDatabase } from '../harness/database.ts';
 import { messageOfLines } from '../harness/message.ts';
-import { insertCampaign } from '../harness/rows.ts';
+import { claim, expandedCampaign } from '../harness/work.ts';
 
 const database = useDatabase();
 const log = createLogger('silent');
@@ -54,18 +49,8 @@ interface Scene {
 /** Runs a batch of `count`; `play` is the mta's part of each `deliver`. */
 async function runs(count: number, play: (scene: Scene) => Promise<void>) {
   const { sql } = database;
-  const campaignId = await insertCampaign(sql, { recipients: { 'a.example': count } });
-  await expandCampaign({ sql, clock: systemClock, batchSize: 100, chunkSize: 10_000 }, campaignId);
-  const [batch] = await claimBatches(sql, {
-    campaignId,
-    afterDomain: '',
-    busyDomains: [],
-    pausedProviders: [],
-    maxDomains: 1,
-    maxPerDomain: 1,
-    owner: 'me',
-    leaseSeconds: 60,
-  });
+  const campaignId = await expandedCampaign(sql, { recipients: { 'a.example': count } }, 100);
+  const [batch] = await claim(sql, campaignId);
   const campaign = (await listCampaignsInWork(sql)).find(({ id }) => id === campaignId)!;
   const recipients = await readRecipients(sql, [batch!.id], campaign);
   const recorder = createRecorder({ sql, owner: 'me', clock: systemClock, log });
