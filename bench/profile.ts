@@ -1,56 +1,83 @@
 /**
- * bench/profile — `npm run profile -- NAME`: a CPU profile of the engine in a bench, as a table.
+ * bench/profile — `npm run profile -- NAME`: a CPU profile of Volley in a bench, as a table.
  *
  *     npm run profile -- end-to-end --dkim none --n 40000
  *
- * Runs Volley alone (no limits, no peers) once, with V8's sampling profiler in the process that is
- * measured. The .cpuprofile files stay in bench/profiles/ and open in any Chromium's DevTools.
+ * Runs Volley alone (no limits, no peers) once, with V8's sampling profiler in the process that does
+ * the work: the engine or the sending child, or, where a bench has none, this one. The .cpuprofile files
+ * stay in bench/profiles/ and open in any Chromium's DevTools.
+ *
+ * Fails: exit code 1 when the run had a fault or no profile came out.
  */
-import { mkdirSync, readFileSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { formatTable } from '../src/cli/table.ts';
 import { BENCHES } from './benches/benches.ts';
+import { refuseUnheeded } from './benches/facts.ts';
+import type { Bench, Sample } from './harness/bench.ts';
 import { summariseProfile } from './harness/cpu-profile.ts';
 import type { CpuProfile } from './harness/cpu-profile.ts';
-import { profileInto } from './harness/profiling.ts';
+import { runEntry } from './harness/entry.ts';
+import { profiledHere } from './harness/own-profile.ts';
 import { parseSettings, UsageError } from './harness/settings.ts';
+import type { Settings } from './harness/settings.ts';
 
 const TOP = 20;
+/** Of the harness itself; told apart by its name from those of its children. */
+const OWN = 'harness.cpuprofile';
+const USAGE = `npm run profile -- NAME [options of npm run bench]
 
-async function main(args: readonly string[]): Promise<void> {
+  NAME   ${BENCHES.map(({ name }) => name).join(', ')}`;
+
+const stamp = new Date().toISOString().replaceAll(/[:.]/g, '-');
+const profileFolder = join(import.meta.dirname, 'profiles', stamp);
+
+async function main(args: readonly string[]): Promise<number> {
   const settings = { ...parseSettings(args), compare: false };
-  const bench = BENCHES.find(({ name }) => name === settings.names[0]);
-  if (bench === undefined) {
-    throw new UsageError(
-      `npm run profile -- NAME [options]; NAME is one of ${BENCHES.map(({ name }) => name).join(', ')}`,
-    );
+  if (settings.help) {
+    console.log(USAGE);
+    return 0;
   }
-  const stamp = new Date().toISOString().replaceAll(/[:.]/g, '-');
-  const folder = join(import.meta.dirname, 'profiles', `${bench.name}-${stamp}`);
-  mkdirSync(folder, { recursive: true });
-  const [variant] = bench.variants(settings);
-  if (variant === undefined) return;
-  profileInto(folder);
+  const [name = '', ...others] = settings.names;
+  const bench = BENCHES.find((one) => one.name === name);
+  if (bench === undefined || others.length > 0) throw new UsageError(USAGE);
+  refuseUnheeded([name], settings);
+  const [variant = settings] = bench.variants(settings);
+  mkdirSync(profileFolder, { recursive: true });
+  const taken = await profileVolley(bench, variant);
+  if (taken.faults.length > 0) {
+    for (const fault of taken.faults) console.log(`FAILED: ${fault}`);
+    return 1;
+  }
+  console.log(`${name}: ${Math.round(bench.headline.of(taken))} ${bench.headline.unit} (profiled)`);
+  const children = readdirSync(profileFolder).filter((file) => file !== OWN);
+  // Where a child does the work, this process only waits for it.
+  if (children.length > 0) rmSync(join(profileFolder, OWN));
+  const printed = readdirSync(profileFolder).filter((file) => printProfile(file));
+  if (printed.length > 0) return 0;
+  console.error(`FAILED: no profile of ${name} came out`);
+  return 1;
+}
+
+async function profileVolley(bench: Bench, variant: Settings): Promise<Sample> {
   const prepared = await bench.prepare(variant);
   try {
     const ours = prepared.contenders.find(({ role }) => role === 'volley');
-    const taken = await ours?.run(1);
-    if (taken !== undefined) {
-      console.log(
-        `${bench.name}: ${Math.round(bench.headline.of(taken))} ${bench.headline.unit} (profiled)`,
-      );
-      for (const fault of taken.faults) console.log(`FAILED: ${fault}`);
-    }
+    if (ours === undefined) throw new Error(`${bench.name} has no contender of ours`);
+    return await profiledHere(join(profileFolder, OWN), () => ours.run(1));
   } finally {
+    // An engine writes its profile when it ends.
     await prepared.close();
   }
-  for (const file of readdirSync(folder)) printProfile(join(folder, file));
 }
 
-function printProfile(path: string): void {
+/** Answers whether there was anything in it. */
+function printProfile(file: string): boolean {
+  const path = join(profileFolder, file);
   const profile = JSON.parse(readFileSync(path, 'utf8')) as CpuProfile;
   const { functions, busyMs, idleMs } = summariseProfile(profile);
-  console.log(`\n${path}`);
+  if (busyMs === 0) return false;
+  console.log(`\n${relative(process.cwd(), path)}`);
   console.log(`main thread busy ${Math.round(busyMs)} ms, idle ${Math.round(idleMs)} ms\n`);
   const share = (ms: number): string => `${((100 * ms) / busyMs).toFixed(1)} %`;
   const rows = functions
@@ -63,12 +90,11 @@ function printProfile(path: string): void {
     .slice(0, TOP)
     .map(({ name, where, selfMs, totalMs }) => [share(totalMs), share(selfMs), name, where]);
   console.log(`\n${formatTable(['total', 'self', 'function of ours', 'where'], own)}`);
+  return true;
 }
 
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  console.error(error.message);
-  process.exitCode = 2;
-}
+process.exitCode = await runEntry({
+  exitNow: (code) => process.exit(code),
+  profileFolder,
+  main: () => main(process.argv.slice(2)),
+});

@@ -7,7 +7,7 @@
  * the differences that were looked at and whose label is wrong or means something else
  * (score-reasons.ts); the reasons are printed. Then classifies the replies on which other classifiers
  * agree. At last every message is read again, cut at every kilobyte: none may throw (exit code 1), and
- * the slowest is named.
+ * the slowest is named. Without the corpora nothing was checked: exit code 2.
  *
  * Usage: node bench/score-bounces.ts [--list] [--corpora DIR]
  */
@@ -19,6 +19,7 @@ import { inspect } from '../src/bounce/inspect.ts';
 import { inspectionLine, type InspectionLine } from '../src/bounce/report-lines.ts';
 import { CONSENSUS_OF_CLASS } from '../src/bounce/report-lines.ts';
 import { reasonFor } from './score-reasons.ts';
+import { isUsage, UsageError } from './harness/settings.ts';
 import type { What } from './score-reasons.ts';
 
 interface ExpectedRecipient {
@@ -38,12 +39,36 @@ interface ExpectedRow {
 
 const SETS = ['sisimai', 'flufl', 'bounceparser', 'bounce_email', 'phpbh'] as const;
 
-const { values: options } = parseArgs({
-  options: {
-    list: { type: 'boolean', default: false },
-    corpora: { type: 'string', default: join(import.meta.dirname, '../../shared/corpora') },
-  },
-});
+interface Options {
+  list: boolean;
+  corpora: string;
+}
+
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      list: { type: 'boolean', default: false },
+      corpora: { type: 'string', default: join(import.meta.dirname, '../../shared/corpora') },
+    },
+  });
+  if (!existsSync(values.corpora)) {
+    throw new UsageError(`--corpora: ${values.corpora} is not here; nothing was checked`);
+  }
+  return values;
+}
+
+const options = orEnd(readOptions);
+
+/** A mistake in the command is a sentence, and the end. */
+function orEnd<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!isUsage(error)) throw error;
+    console.error(error.message);
+    process.exit(2);
+  }
+}
 
 function filesUnder(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })

@@ -2,15 +2,18 @@
  * bench/smoke — `npm run bench:smoke`: does the harness still tell the truth, has a rate collapsed?
  *
  * Small runs for CI. Every message must be accounted for. Floors are half of the bars or less, as
- * ratios of one run: noise stays green, a collapse is red. Keeps no results.
+ * ratios of the best of two runs: noise and a cold start stay green, a collapse is red. Keeps no results.
  */
 import { endToEnd, endToEndSingleCopy } from './benches/end-to-end.ts';
+import { expandBench } from './benches/expand.ts';
+import { importBench } from './benches/import.ts';
 import { recordBench } from './benches/queue.ts';
 import { sign } from './benches/sign.ts';
 import { smtpClient } from './benches/smtp-client.ts';
-import type { Bench } from './harness/bench.ts';
-import { ratioTo } from './harness/bench.ts';
-import { runRounds } from './harness/rounds.ts';
+import type { Bench, Measured } from './harness/bench.ts';
+import { runEntry, sentenceOf } from './harness/entry.ts';
+import { formatNumber, runRounds } from './harness/rounds.ts';
+import { inScope, unlessInterrupted } from './harness/run-scope.ts';
 import { parseSettings } from './harness/settings.ts';
 import type { Settings } from './harness/settings.ts';
 import { BARE_LOOP } from './limits/limits.ts';
@@ -22,48 +25,82 @@ interface Check {
   floors: Record<string, number>;
 }
 
+const ROUNDS = 2;
+
 const CHECKS: readonly Check[] = [
   {
     bench: endToEnd,
-    args: ['--n', '3000', '--dkim', 'rsa', '--compare'],
-    floors: { [BARE_LOOP]: 0.15, 'nodemailer pool': 1 },
+    args: ['--n', '4000', '--dkim', 'rsa', '--compare'],
+    floors: { [BARE_LOOP]: 0.32, 'nodemailer pool': 2.5 },
   },
-  { bench: endToEndSingleCopy, args: ['--n', '20000'], floors: {} },
+  {
+    bench: endToEnd,
+    args: ['--n', '20000', '--dkim', 'none'],
+    floors: { [BARE_LOOP]: 0.2 },
+  },
+  // Its bars are against peers that are not here; half of what was measured against the loop.
+  {
+    bench: endToEndSingleCopy,
+    args: ['--n', '50000'],
+    floors: { [BARE_LOOP]: 0.03 },
+  },
   { bench: smtpClient, args: ['--n', '10000'], floors: { [BARE_LOOP]: 0.2 } },
   { bench: sign, args: ['--n', '2000', '--dkim', 'rsa'], floors: { 'bare signature': 0.4 } },
-  { bench: recordBench, args: ['--n', '100000'], floors: { '100,000 pending': 0.3 } },
+  { bench: importBench, args: ['--n', '50000'], floors: { 'bare COPY': 0.1 } },
+  { bench: expandBench, args: ['--n', '50000'], floors: { 'bare INSERT .. SELECT': 0.2 } },
+  { bench: recordBench, args: ['--n', '300000'], floors: { '100,000 pending': 0.45 } },
 ];
 
 async function check({ bench, args, floors }: Check): Promise<string[]> {
-  const settings: Settings = { ...parseSettings(args), rounds: 1, sink: 'own' };
+  const settings: Settings = {
+    ...parseSettings(args),
+    rounds: ROUNDS,
+    sink: 'own',
+    mailServers: false,
+  };
   const [variant] = bench.variants(settings);
-  if (variant === undefined) return [`${bench.name}: no variant`];
+  if (variant === undefined) return ['no variant'];
   console.log(`${bench.name} ${args.join(' ')}`);
   const prepared = await bench.prepare(variant);
   try {
-    const wanted = ['Volley', ...Object.keys(floors)];
     const contenders = prepared.contenders.filter(
-      ({ name, role }) => role === 'volley' || wanted.includes(name),
+      ({ name, role }) => role === 'volley' || name in floors,
     );
-    const result = await runRounds(contenders, 1, bench.headline, (line) => console.log(line));
-    const low = Object.entries(floors).flatMap(([name, floor]) => {
-      const ratio = ratioTo(result, name);
-      if (ratio === null) return [`${bench.name}: ${name} was not measured`];
-      if (ratio >= floor) return [];
-      return [`${bench.name}: ${ratio.toFixed(2)} of ${name}, the floor is ${floor}`];
+    const result = await runRounds(contenders, ROUNDS, bench.headline, (line) => console.log(line));
+    if (result.faults.length > 0) return result.faults;
+    return Object.entries(floors).flatMap(([name, floor]) => {
+      const ratio = bestRatio(result, name);
+      if (ratio === null) return [`${name} was not measured`];
+      console.log(`  ${formatNumber(ratio)} of ${name}, the floor is ${floor}`);
+      return ratio >= floor ? [] : [`${ratio.toFixed(2)} of ${name}, the floor is ${floor}`];
     });
-    return [...result.faults.map((fault) => `${bench.name}: ${fault}`), ...low];
   } finally {
     await prepared.close();
   }
 }
 
-const failures: string[] = [];
-const beganMs = performance.now();
-for (const one of CHECKS) failures.push(...(await check(one)));
-console.log(`${Math.round((performance.now() - beganMs) / 1_000)} s`);
-for (const failure of failures) console.log(`FAILED: ${failure}`);
-console.log(
-  `${CHECKS.length - new Set(failures.map((text) => text.split(':')[0])).size} passed, ${failures.length} failed`,
-);
-process.exitCode = failures.length === 0 ? 0 : 1;
+/** Ours at its best over the other's median: the first run of an engine is a third slower than the next. */
+function bestRatio({ contenders }: Measured, name: string): number | null {
+  const ours = contenders.find(({ role }) => role === 'volley');
+  const other = contenders.find((one) => one.name === name);
+  if (ours === undefined || other === undefined || other.headline.median === 0) return null;
+  return ours.headline.max / other.headline.median;
+}
+
+async function main(): Promise<number> {
+  const beganMs = performance.now();
+  const failures: string[] = [];
+  let passed = 0;
+  for (const one of CHECKS) {
+    const found = await inScope(() => check(one)).catch((error: unknown) => [sentenceOf(error)]);
+    await unlessInterrupted();
+    if (found.length === 0) passed += 1;
+    failures.push(...found.map((text) => `${one.bench.name} ${one.args.join(' ')}: ${text}`));
+  }
+  console.log(`${Math.round((performance.now() - beganMs) / 1_000)} s`);
+  for (const failure of failures) console.log(`FAILED: ${failure}`);
+  console.log(`${passed} passed, ${CHECKS.length - passed} failed`);
+  return failures.length === 0 ? 0 : 1;
+}
+
+process.exitCode = await runEntry({ exitNow: (code) => process.exit(code), main });

@@ -21,6 +21,7 @@ import type { Bench, Prepared, Sample } from '../harness/bench.ts';
 import { CONNECTIONS, SECRET } from '../harness/engine.ts';
 import { startPostgres } from '../harness/postgres.ts';
 import type { BenchServer } from '../harness/postgres.ts';
+import { quantile } from '../harness/rounds.ts';
 import type { Settings } from '../harness/settings.ts';
 import { measureHere } from '../harness/usage.ts';
 
@@ -151,7 +152,7 @@ async function run(server: BenchServer, count: number): Promise<Sample> {
   let timesMs: number[] = [];
   const taken = await measureHere(async () => {
     const all = Array.from({ length: CONNECTIONS }, () => sendReports(listener.port, next));
-    timesMs = (await Promise.all(all)).flat().sort((a, b) => a - b);
+    timesMs = (await Promise.all(all)).flat();
     return count;
   });
   await listener.close();
@@ -161,10 +162,9 @@ async function run(server: BenchServer, count: number): Promise<Sample> {
   await database.drop();
   const { late = 0, suppressed = 0 } = found ?? {};
   const exact = late === count && suppressed === count;
-  const quantile = (q: number): number => timesMs[Math.floor(q * timesMs.length)] ?? 0;
   return sample(count, taken.seconds, {
     ...taken,
-    figures: { replyP50Ms: quantile(0.5), replyP99Ms: quantile(0.99) },
+    figures: { replyP50Ms: quantile(timesMs, 0.5), replyP99Ms: quantile(timesMs, 0.99) },
     faults: exact ? [] : [`${late} late bounces, ${suppressed} suppressions of ${count}`],
   });
 }

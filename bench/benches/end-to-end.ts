@@ -136,7 +136,7 @@ async function assemble(world: World, stack: ResourceStack): Promise<Prepared> {
   };
   const limits = [bareLoop(sink, port, loop), smtpSource(sink, loop)];
   const peers = settings.compare
-    ? await peersFor(stack, { sink, port, plan, recipientsEach })
+    ? await peersFor(stack, { sink, port, plan, recipientsEach, mailServers: settings.mailServers })
     : { contenders: [], notes: [] };
   const contenders: Contender[] = [await volley(world, stack, ledgerFaults)];
   contenders.push(...limits.filter((limit) => limit !== null), ...peers.contenders);

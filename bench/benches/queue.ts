@@ -67,7 +67,7 @@ async function prepare(n: number, work: Work): Promise<Prepared> {
   return {
     contenders: [
       contender(`Volley, ${n.toLocaleString('en-US')} pending`, 'volley', many),
-      contender(nameOfFew(), 'limit', few),
+      contender(nameOfFew(), 'baseline', few),
     ],
     notes: scaledNotes(n),
     close: () => stack.release(),

@@ -34,7 +34,7 @@ async function prepare(settings: Settings): Promise<Prepared> {
   stack.onRelease('sink', () => sink.stop());
   const contender = (processes: number): Contender => ({
     name: processes === 1 ? '1 process' : `${processes} processes`,
-    role: processes === 1 ? 'volley' : 'limit',
+    role: processes === 1 ? 'volley' : 'other',
     run: () => runWith(server, sink, processes, settings),
   });
   return {

@@ -10,7 +10,7 @@ import { figure, perSecond, ratioTo } from '../harness/bench.ts';
 import type { Bench, Contender, Prepared, Sample } from '../harness/bench.ts';
 import { startDelayProxy } from '../harness/delay-proxy.ts';
 import { CONNECTIONS } from '../harness/engine.ts';
-import { profilingFlags } from '../harness/profiling.ts';
+import { profilingFlags } from '../harness/run-scope.ts';
 import type { Settings } from '../harness/settings.ts';
 import { startSink } from '../harness/sink.ts';
 import type { Sink } from '../harness/sink.ts';

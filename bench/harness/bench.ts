@@ -19,7 +19,11 @@ export interface Sample {
   faults: string[];
 }
 
-export type Role = 'volley' | 'limit' | 'peer';
+/**
+ * `limit`: what the machine can do at most; `peer`: another system; `baseline`: Volley itself in the
+ * state that a bar compares with; `other`: a figure that stands beside it, not to be compared.
+ */
+export type Role = 'volley' | 'limit' | 'peer' | 'baseline' | 'other';
 
 export interface Contender {
   name: string;
@@ -65,6 +69,8 @@ export interface Spread {
 export interface ContenderResult {
   name: string;
   role: Role;
+  /** Units of work of one run; absent in rows from before it was kept. */
+  count?: number;
   headline: Spread;
   /** CPU of one unit of work. */
   cpuUs: number | null;

@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { answerOf, dismiss } from './child.ts';
+import { heldByRun, killed } from './run-scope.ts';
 
 export interface BenchDns {
   port: number;
@@ -10,6 +11,7 @@ export interface BenchDns {
 
 export async function startDns(): Promise<BenchDns> {
   const child = fork(join(import.meta.dirname, 'own-dns.ts'));
+  heldByRun('DNS server', () => killed(child));
   const { port } = await answerOf<{ port: number }>(child);
   return { port, stop: () => dismiss(child) };
 }

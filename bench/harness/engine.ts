@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { createClient } from '../../src/cli/demo/client.ts';
 import type { ApiClient } from '../../src/cli/demo/client.ts';
 import type { EngineReady } from './engine-process.ts';
-import { profilingFlags } from './profiling.ts';
+import { heldByRun, killed, profilingFlags } from './run-scope.ts';
 import { cpuSecondsOf, peakRssBytesOf, rssBytesOf } from './usage.ts';
 
 export interface EngineProcess {
@@ -89,6 +89,10 @@ export async function startEngineProcess(options: EngineOptions): Promise<Engine
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     },
   );
+  heldByRun('engine', async () => {
+    await killed(child);
+    rmSync(dataDir, { recursive: true, force: true });
+  });
   const ready = await readyOrDead(child);
   const pid = child.pid ?? 0;
   const apiUrl = `http://127.0.0.1:${ready.apiPort}`;

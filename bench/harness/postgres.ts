@@ -2,13 +2,15 @@
  * bench/postgres — one embedded PostgreSQL for a whole benchmark run, durable as in production.
  *
  * Promises: fsync and full page writes are on; settings are those of `npm start`. Every database is
- *           made from a migrated one and is dropped by its user. `stop` leaves no file.
+ *           made from a migrated one and is dropped by its user. `stop` leaves no file, and neither does the
+ *           end of the run's scope (run-scope.ts), from the moment on when the server is being started.
  */
 import { connect } from '../../src/kernel/postgres/connect.ts';
 import { makeTemporaryDataDir, removeDataDir } from '../../src/kernel/postgres/data-dir.ts';
 import type { Sql } from '../../src/kernel/postgres/connect.ts';
 import { migrate } from '../../src/kernel/postgres/migrate.ts';
 import { startEmbeddedServer } from '../../src/kernel/postgres/server.ts';
+import { heldByRun } from './run-scope.ts';
 import { familyCpuSeconds } from './usage.ts';
 
 export interface BenchServer {
@@ -37,7 +39,20 @@ function urlOf(serverUrl: string, database: string): string {
 
 export async function startPostgres(): Promise<BenchServer> {
   const dataDir = makeTemporaryDataDir('volley-bench-');
-  const server = await startEmbeddedServer({ dataDir });
+  const starting = startEmbeddedServer({ dataDir });
+  let ending: Promise<void> | null = null;
+  const end = async (): Promise<void> => {
+    const server = await starting.catch(() => null);
+    await server?.stop();
+    removeDataDir(dataDir);
+  };
+  heldByRun('PostgreSQL', async () => {
+    const server = await starting.catch(() => null);
+    // Its data goes away: no checkpoint is waited for.
+    if (ending === null && server !== null) process.kill(server.pid, 'SIGQUIT');
+    await (ending ??= end());
+  });
+  const server = await starting;
   const admin = connect(server.url, { poolSize: 1 });
   await admin.unsafe(`create database ${MIGRATED}`);
   await migrate(urlOf(server.url, MIGRATED));
@@ -63,8 +78,7 @@ export async function startPostgres(): Promise<BenchServer> {
     cpuSeconds: () => familyCpuSeconds(server.pid),
     async stop() {
       await admin.end({ timeout: 5 });
-      await server.stop();
-      removeDataDir(dataDir);
+      await (ending ??= end());
     },
   };
 }

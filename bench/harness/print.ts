@@ -23,8 +23,9 @@ export function resultTable(result: Measured, headline: Headline): string {
   );
 }
 
-function ratioText(ours: ContenderResult | undefined, one: ContenderResult): string {
-  if (ours === undefined || one.role === 'volley' || one.headline.median === 0) return '';
+export function ratioText(ours: ContenderResult | undefined, one: ContenderResult): string {
+  if (ours === undefined || one.headline.median === 0) return '';
+  if (one.role === 'volley' || one.role === 'other') return '';
   return `${formatNumber(ours.headline.median / one.headline.median)} x`;
 }
 
@@ -35,9 +36,14 @@ export function figureLines(result: Measured): string[] {
   });
 }
 
-export function barText(bar: Bar): string {
+export function barText(bar: Bar, caveats: readonly string[]): string {
   const want = `${bar.better === 'higher' ? '>=' : '<='} ${formatNumber(bar.want)}`;
   if (bar.got === null) return `${bar.what}: not measured (bar ${want})`;
-  const verdict = reached(bar) ? 'reached' : 'MISSED';
-  return `${bar.what}: ${formatNumber(bar.got)} (bar ${want}) ${verdict}`;
+  return `${bar.what}: ${formatNumber(bar.got)} (bar ${want}) ${verdictText(bar, caveats, 'MISSED')}`;
+}
+
+/** `reached, one run`: never the word alone where less was done than the bar asks for. */
+export function verdictText(bar: Bar, caveats: readonly string[], missed: string): string {
+  if (bar.got === null) return '';
+  return [reached(bar) ? 'reached' : missed, ...caveats].join(', ');
 }

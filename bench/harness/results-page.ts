@@ -1,5 +1,5 @@
 /**
- * bench/results-page — bench/RESULTS.md from the newest good results.
+ * bench/results-page — bench/RESULTS.md from the results that may stand there (results.ts).
  *
  * Promises: what people wrote (between `<!-- notes NAME -->` and `<!-- end -->`) stays as it is: why a
  *           bar is missed, what was tried, what binds.
@@ -7,18 +7,17 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { format } from 'prettier';
-import { reached } from './bench.ts';
-import type { ContenderResult } from './bench.ts';
+import { factsOf } from '../benches/facts.ts';
 import { machineLine } from './machine.ts';
-import { barText, figureLines, spreadText } from './print.ts';
-import { newestRows } from './results.ts';
+import { barText, figureLines, ratioText, spreadText, verdictText } from './print.ts';
+import { caveatsOf, publishedRows } from './results.ts';
 import type { ResultRow } from './results.ts';
 import { formatNumber } from './rounds.ts';
 
 export const RESULTS_PAGE = join(import.meta.dirname, '../RESULTS.md');
 
 export async function writeResultsPage(names: readonly string[]): Promise<void> {
-  const rows = newestRows(names);
+  const rows = publishedRows(names);
   const before = existsSync(RESULTS_PAGE) ? readFileSync(RESULTS_PAGE, 'utf8') : '';
   const text = renderPage(rows, notesOf(before));
   writeFileSync(
@@ -42,8 +41,8 @@ export function renderPage(rows: readonly ResultRow[], notes: Map<string, string
   const parts = [
     '# Benchmark results',
     'Written by `npm run bench` from `bench/results/`; what stands between the marks is written by hand. ' +
-      'Machines are noisy: compare ratios of one run, not figures of two. Every run was accounted for: ' +
-      'a run that lost or doubled a message is not here.',
+      'Machines are noisy: compare ratios of one run, not figures of two. A run in which a bench found a ' +
+      'message lost or doubled is not here. "scaled from": with less work than the bar is meant for.',
     noteBlock('summary', notes),
     barsTable(rows),
   ];
@@ -67,23 +66,25 @@ function variantText(row: ResultRow): string {
 }
 
 function barsTable(rows: readonly ResultRow[]): string {
-  const lines = rows.flatMap((row) =>
-    row.bars.map((bar) => {
+  const lines = rows.flatMap((row) => {
+    const caveats = caveatsOf(row, factsOf(row.bench));
+    return row.bars.map((bar) => {
       const want = `${bar.better === 'higher' ? '≥' : '≤'} ${formatNumber(bar.want)}`;
       const got = bar.got === null ? 'not measured' : formatNumber(bar.got);
-      const verdict = bar.got === null ? '' : reached(bar) ? 'reached' : '**missed**';
+      const verdict = verdictText(bar, caveats, '**missed**');
       return `| ${row.bench}, ${variantText(row)} | ${bar.what} | ${want} | ${got} | ${verdict} |`;
-    }),
-  );
+    });
+  });
   return ['| bench | measure | bar | measured | |', '|---|---|---|---|---|', ...lines].join('\n');
 }
 
 function section(row: ResultRow): string {
   const { commit, result } = row;
   const ours = result.contenders.find(({ role }) => role === 'volley');
+  const caveats = caveatsOf(row, factsOf(row.bench));
   const lines = result.contenders.map((one) => {
     const cpu = one.cpuUs === null ? '-' : formatNumber(one.cpuUs);
-    const ratio = ratioCell(ours, one);
+    const ratio = ratioText(ours, one);
     return `| ${one.name} | ${one.role} | ${spreadText(one.headline)} | ${ratio} | ${cpu} | ${one.peakRssMb ?? '-'} |`;
   });
   return [
@@ -97,12 +98,7 @@ function section(row: ResultRow): string {
     ].join('\n'),
     figureLines(result)
       .map((line) => `- ${line}`)
-      .concat(row.bars.map((bar) => `- ${barText(bar)}`))
+      .concat(row.bars.map((bar) => `- ${barText(bar, caveats)}`))
       .join('\n'),
   ].join('\n\n');
-}
-
-function ratioCell(ours: ContenderResult | undefined, one: ContenderResult): string {
-  if (ours === undefined || one.role === 'volley' || one.headline.median === 0) return '';
-  return `${formatNumber(ours.headline.median / one.headline.median)} x`;
 }

@@ -1,12 +1,26 @@
 /**
- * bench/results — results as JSON lines in bench/results/, and bench/RESULTS.md written from them.
+ * bench/results — results as JSON lines in bench/results/, and which of them bench/RESULTS.md shows.
  *
- * Promises: a failed run (a lost or doubled message) is kept as failed and is no number in
- *           RESULTS.md. RESULTS.md shows the newest good result of every bench and variant, and keeps
- *           what people wrote between the marks.
+ * Promises: a failed run (a lost or doubled message) is kept as failed, without figures, and is never
+ *           in RESULTS.md. Rows are only added; those of older versions stay readable.
+ *
+ * Of the rows of one bench and variant the page shows one. A row may stand there when it is of three
+ * runs or more, when its bench is measured once by nature (facts.ts), or when it is of the size the bars
+ * are meant at. Of those the best one: with peers before without, smtp-sink before our own sink (it
+ * costs less, so it is another measure), more work before less, and among equals the newest.
+ *
+ * Why:      a quick look (`--n 100`, `--rounds 1`, without --compare, `--sink own`) was once written
+ *           over the published run with peers, and nobody saw it. The price: after the engine has
+ *           changed, a published row stands until somebody measures as much again; the page says of
+ *           which day and commit it is.
+ *
+ * Rows from before `n` was kept have their size in the variant (`pending`, `rows`) or in the note on
+ * the recipients; what has it in neither is the smallest.
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { factsOf } from '../benches/facts.ts';
+import type { Facts } from '../benches/facts.ts';
 import type { Bar, Measured, Variant } from './bench.ts';
 import type { Commit, Machine } from './machine.ts';
 
@@ -14,6 +28,8 @@ export interface ResultRow {
   at: string;
   bench: string;
   variant: Variant;
+  /** Units of work that were asked for; null: the bench's own number. Absent in older rows. */
+  n?: number | null;
   unit: string;
   machine: Machine;
   commit: Commit;
@@ -25,26 +41,77 @@ export interface ResultRow {
 }
 
 export const RESULTS = join(import.meta.dirname, '../results');
+const ENOUGH_ROUNDS = 3;
 
 export function appendRow(row: ResultRow, file = join(RESULTS, `${row.bench}.jsonl`)): void {
   mkdirSync(RESULTS, { recursive: true });
   appendFileSync(file, `${JSON.stringify(row)}\n`);
 }
 
-/** The newest good row of each bench and variant, in the order of `names`. */
-export function newestRows(names: readonly string[], folder = RESULTS): ResultRow[] {
+/** The row of each bench and variant that the page shows, in the order of `names`. */
+export function publishedRows(names: readonly string[], folder = RESULTS): ResultRow[] {
   if (!existsSync(folder)) return [];
-  const newest = new Map<string, ResultRow>();
+  const best = new Map<string, ResultRow>();
   for (const file of readdirSync(folder).filter((name) => name.endsWith('.jsonl'))) {
     for (const line of readFileSync(join(folder, file), 'utf8').split('\n')) {
       if (line === '') continue;
       const row = JSON.parse(line) as ResultRow;
+      if (!mayBePublished(row)) continue;
       const key = JSON.stringify([row.bench, row.variant]);
-      const known = newest.get(key);
-      if (row.result.faults.length > 0) continue;
-      if (known === undefined || row.at > known.at) newest.set(key, row);
+      const known = best.get(key);
+      if (known === undefined || isBetter(row, known)) best.set(key, row);
     }
   }
   const order = (row: ResultRow): number => names.indexOf(row.bench);
-  return [...newest.values()].sort((a, b) => order(a) - order(b));
+  return [...best.values()].sort((a, b) => order(a) - order(b));
+}
+
+function mayBePublished(row: ResultRow): boolean {
+  if (row.result.faults.length > 0) return false;
+  const { once, full } = factsOf(row.bench);
+  return (
+    row.rounds >= ENOUGH_ROUNDS || once === true || (full !== undefined && sizeOf(row) >= full)
+  );
+}
+
+function isBetter(row: ResultRow, known: ResultRow): boolean {
+  const [ours, theirs] = [rankOf(row), rankOf(known)];
+  for (const [i, value] of ours.entries()) {
+    const other = theirs[i] ?? 0;
+    if (value !== other) return value > other;
+  }
+  return row.at > known.at;
+}
+
+function rankOf(row: ResultRow): number[] {
+  const withPeers = row.result.contenders.some(({ role }) => role === 'peer');
+  const cheapReceiver = row.notes.some((note) => note.includes('smtp-sink'));
+  return [Number(withPeers), Number(cheapReceiver), sizeOf(row)];
+}
+
+/** Names under which a variant tells how much work a run is. */
+const SIZE_NAMES = [
+  ...['pending', 'rows', 'recipients', 'deliveries', 'entries', 'events', 'domains', 'sessions'],
+] as const;
+
+/** Units of work of a row, of whichever version it is. */
+export function sizeOf({ variant, n, result, notes }: ResultRow): number {
+  for (const name of SIZE_NAMES) {
+    const value = variant[name];
+    if (typeof value === 'number') return value;
+  }
+  const ours = result.contenders.find(({ role }) => role === 'volley');
+  const noted = notes.flatMap((note) => /([\d,]+) recipients/.exec(note)?.[1] ?? [])[0];
+  return n ?? ours?.count ?? Number(noted?.replaceAll(',', '') ?? 0);
+}
+
+/** What a reader of a verdict must know: it is of one run, or of less work than the bar is meant for. */
+export function caveatsOf(row: ResultRow, { full = 0, fullSeconds = 0 }: Facts): string[] {
+  const caveats: string[] = [];
+  const size = sizeOf(row);
+  const seconds = Number(row.variant['seconds'] ?? fullSeconds);
+  if (size < full) caveats.push(`scaled from ${size.toLocaleString('en-US')}`);
+  if (seconds < fullSeconds) caveats.push(`${seconds} of ${fullSeconds} s`);
+  if (row.rounds === 1) caveats.push('one run');
+  return caveats;
 }

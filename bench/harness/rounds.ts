@@ -2,10 +2,15 @@
  * bench/rounds — runs the contenders of a bench and takes medians.
  *
  * Promises: rounds are interleaved (A B C, A B C, A B C), so that a noisy minute of the machine falls
- *           on all of them. Every fault of every run is kept. The first run of each contender warms
- *           up and is not counted when the bench asks for it.
+ *           on all of them. Every fault of every run is kept and is printed where its figure would
+ *           stand. A contender that throws is a fault too: it is not run again, the others are. What
+ *           it has started is ended with its run.
+ * Never:    a run that is not counted: what must warm up does so inside its own run (micro.ts), and an
+ *           engine keeps what it learnt from round to round.
  */
 import type { Contender, ContenderResult, Headline, Measured, Sample, Spread } from './bench.ts';
+import { sentenceOf } from './entry.ts';
+import { inScope, unlessInterrupted } from './run-scope.ts';
 
 export async function runRounds(
   contenders: readonly Contender[],
@@ -14,14 +19,16 @@ export async function runRounds(
   say: (line: string) => void,
 ): Promise<Measured> {
   const samples = new Map<Contender, Sample[]>(contenders.map((one) => [one, []]));
+  const thrown = new Set<Contender>();
   const faults: string[] = [];
   for (let round = 1; round <= rounds; round += 1) {
-    for (const contender of contenders) {
+    for (const contender of contenders.filter((one) => !thrown.has(one))) {
       const taken = await runOnce(contender, round);
-      faults.push(...taken.faults.map((fault) => `${contender.name}, run ${round}: ${fault}`));
-      samples.get(contender)?.push(taken);
-      const value = formatNumber(headline.of(taken));
-      say(`  ${round}/${rounds} ${contender.name}: ${value} ${headline.unit}`);
+      if (typeof taken === 'string') thrown.add(contender);
+      else samples.get(contender)?.push(taken);
+      const found = typeof taken === 'string' ? [taken] : taken.faults;
+      faults.push(...found.map((fault) => `${contender.name}, run ${round}: ${fault}`));
+      say(`  ${round}/${rounds} ${contender.name}: ${outcomeText(taken, headline)}`);
     }
   }
   return {
@@ -30,11 +37,21 @@ export async function runRounds(
   };
 }
 
-async function runOnce(contender: Contender, round: number): Promise<Sample> {
+/** A lost or doubled message is no number. */
+function outcomeText(taken: Sample | string, headline: Headline): string {
+  if (typeof taken === 'string') return `FAILED: ${taken}`;
+  if (taken.faults.length > 0) return `FAILED: ${taken.faults.join('; ')}`;
+  return `${formatNumber(headline.of(taken))} ${headline.unit}`;
+}
+
+/** Its sample, or why there is none. */
+async function runOnce(contender: Contender, round: number): Promise<Sample | string> {
+  await unlessInterrupted();
   try {
-    return await contender.run(round);
+    return await inScope(() => contender.run(round));
   } catch (error) {
-    throw new Error(`${contender.name}, run ${round}`, { cause: error });
+    await unlessInterrupted();
+    return sentenceOf(error);
   }
 }
 
@@ -55,6 +72,7 @@ function summarise(
   return {
     name: contender.name,
     role: contender.role,
+    count: samples[0]?.count ?? 0,
     headline: spread(samples.map((one) => headline.of(one))),
     cpuUs: cpu.length === 0 ? null : round(spread(cpu).median),
     peakRssMb: rss.length === 0 ? null : Math.round(Math.max(...rss) / 1e6),

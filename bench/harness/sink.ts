@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { postfixFolder, postfixLibraries } from '../peers/installed.ts';
 import { answerOf, dismiss } from './child.ts';
 import type { SinkCounts } from './own-sink.ts';
+import { heldByRun, killed } from './run-scope.ts';
 import type { Settings } from './settings.ts';
 import { cpuSecondsOf } from './usage.ts';
 
@@ -65,6 +66,7 @@ async function startOwnSink(options: SinkOptions): Promise<Sink> {
     ],
     { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
   );
+  heldByRun('sink', () => killed(child));
   const { port } = await answerOf<{ port: number }>(child);
   const counts = async (): Promise<SinkCounts> => {
     const answered = answerOf<SinkCounts>(child);
@@ -92,6 +94,7 @@ async function startSmtpSink(program: string): Promise<Sink> {
     [...(asRoot ? ['-u', 'nobody'] : []), '-c', '-m', '4000', `127.0.0.1:${port}`, '1000'],
     { stdio: ['ignore', 'pipe', 'inherit'], env: { LD_LIBRARY_PATH: postfixLibraries() } },
   );
+  heldByRun('smtp-sink', () => killed(child));
   // `sess=20 quit=20 mesg=20000` and a CR, again and again: the last one counts.
   let tail = '';
   child.stdout.on(

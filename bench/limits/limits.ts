@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { sample } from '../harness/bench.ts';
 import type { Contender, Sample } from '../harness/bench.ts';
+import { heldByRun, killed } from '../harness/run-scope.ts';
 import { smtpSinkPath, untilReceived } from '../harness/sink.ts';
 import type { Sink } from '../harness/sink.ts';
 import { postfixLibraries } from '../peers/installed.ts';
@@ -23,6 +24,7 @@ export async function runChild(
   flags: readonly string[] = [],
 ): Promise<Sample> {
   const child = fork(path, [JSON.stringify(argument)], { execArgv: [...flags] });
+  heldByRun('child', () => killed(child));
   return await new Promise((resolve, reject) => {
     child.once('message', (message) => {
       const told = message as Partial<Sample>;
@@ -76,7 +78,9 @@ export function smtpSource(sink: Sink, options: LoopOptions): Contender | null {
       const before = await sink.deliveries();
       const beganMs = performance.now();
       const env = { LD_LIBRARY_PATH: postfixLibraries() };
-      await promisify(execFile)(program, args, { env });
+      const running = promisify(execFile)(program, args, { env });
+      heldByRun('smtp-source', () => killed(running.child));
+      await running;
       const seconds = (performance.now() - beganMs) / 1_000;
       return counted(sink, before, options.n, sample(options.n, seconds));
     },

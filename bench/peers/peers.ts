@@ -4,11 +4,13 @@
  * Promises: a peer that is not here is named in the notes, never guessed. Those that are slow get
  *           fewer messages; the rate is what is compared.
  */
+import { createResourceStack } from '../../src/kernel/lifecycle.ts';
 import type { ResourceStack } from '../../src/kernel/lifecycle.ts';
 import { messageOf } from '../../src/kernel/errors.ts';
 import type { Contender } from '../harness/bench.ts';
 import type { CampaignPlan } from '../harness/campaign.ts';
 import { CONNECTIONS } from '../harness/engine.ts';
+import { heldByRun, unlessInterrupted } from '../harness/run-scope.ts';
 import type { Sink } from '../harness/sink.ts';
 import { harakaAbsence, startHaraka } from './haraka.ts';
 import { mailServerContender } from './mail-server.ts';
@@ -23,6 +25,7 @@ export interface PeerTask {
   port: number;
   plan: CampaignPlan;
   recipientsEach: number;
+  mailServers: boolean;
 }
 
 export interface Peers {
@@ -50,6 +53,9 @@ const SERVER_COPIES = 200;
 
 export async function peersFor(stack: ResourceStack, task: PeerTask): Promise<Peers> {
   const { sink, port, plan, recipientsEach } = task;
+  const servers = createResourceStack();
+  stack.onRelease('mail servers', () => servers.release());
+  heldByRun('mail servers', () => servers.release());
   const { sizeBytes, dkim } = plan;
   const base = { recipientsEach, connections: CONNECTIONS, sizeBytes };
   const count = (messages: number): number => Math.min(plan.n, messages * recipientsEach);
@@ -58,14 +64,15 @@ export async function peersFor(stack: ResourceStack, task: PeerTask): Promise<Pe
   const contenders: Contender[] = [nodemailerPool(sink, port, { ...library, dkim })];
   if (dkim === 'none') contenders.push(nodemailerConnection(sink, port, { ...library, dkim }));
   const notes: string[] = [];
-  for (const { name, absence, start } of SERVERS) {
+  for (const { name, absence, start } of task.mailServers ? SERVERS : []) {
     const reason = absence();
     if (reason !== null) {
       notes.push(reason);
       continue;
     }
+    await unlessInterrupted();
     try {
-      const server = await start(stack, port);
+      const server = await start(servers, port);
       const n = count(copies ? SERVER_COPIES : SERVER_MESSAGES);
       // They relay what they are given; signing is their users' milters' work.
       contenders.push(mailServerContender(name, server, sink, { ...base, n, dkim: 'none' }));

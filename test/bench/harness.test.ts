@@ -1,22 +1,20 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { BENCHES } from '../../bench/benches/benches.ts';
+import { asOneOfAll, FACTS, refuseUnheeded } from '../../bench/benches/facts.ts';
 import { ENGINE_ENVIRONMENT, ENGINE_FLAGS } from '../../bench/harness/engine.ts';
 import { perSecond, ratioTo, reached, sample } from '../../bench/harness/bench.ts';
 import type { Contender } from '../../bench/harness/bench.ts';
 import { summariseProfile } from '../../bench/harness/cpu-profile.ts';
 import { startDelayProxy } from '../../bench/harness/delay-proxy.ts';
 import { createMessageMaker, recipientsOf } from '../../bench/harness/message.ts';
-import { appendRow, newestRows } from '../../bench/harness/results.ts';
-import type { ResultRow } from '../../bench/harness/results.ts';
-import { notesOf, renderPage } from '../../bench/harness/results-page.ts';
+import { heldByRun, inScope } from '../../bench/harness/run-scope.ts';
 import { quantile, runRounds, spread } from '../../bench/harness/rounds.ts';
 import { parseSettings } from '../../bench/harness/settings.ts';
 import { startSink } from '../../bench/harness/sink.ts';
 import type { Sink } from '../../bench/harness/sink.ts';
-import { BARE_LOOP, bareLoop, counted } from '../../bench/limits/limits.ts';
+import { bareLoop, counted } from '../../bench/limits/limits.ts';
 
 const quiet = (): void => undefined;
 
@@ -27,6 +25,23 @@ function contender(name: string, role: Contender['role'], rates: number[]): Cont
     run: async (round) => sample(rates[round - 1] ?? 0, 1, { cpuSeconds: 0.5 }),
   };
 }
+
+describe('the facts of the benches', () => {
+  test('every bench has them, and nothing else', () => {
+    expect(Object.keys(FACTS).sort()).toEqual(BENCHES.map(({ name }) => name).sort());
+  });
+
+  test('what was asked for counts more than the size in a run of all', () => {
+    expect(asOneOfAll('soak', parseSettings([]))).toMatchObject({ seconds: 20, n: null });
+    expect(asOneOfAll('soak', parseSettings(['--seconds', '7']))).toMatchObject({ seconds: 7 });
+  });
+
+  test('an option that some bench of the run heeds is taken', () => {
+    const settings = parseSettings(['--rtt', '5']);
+    expect(() => refuseUnheeded(['verp', 'end-to-end'], settings)).not.toThrow();
+    expect(() => refuseUnheeded(['verp', 'scale'], settings)).toThrow('--rtt changes nothing');
+  });
+});
 
 describe('settings', () => {
   test('all benches run with the peers, a named one without', () => {
@@ -73,6 +88,54 @@ describe('rounds', () => {
     };
     const result = await runRounds([faulty], 3, perSecond('messages'), quiet);
     expect(result.faults).toEqual(['Volley, run 2: lost one']);
+  });
+
+  test('a contender that throws is a fault, and the others go on', async () => {
+    const broken: Contender = {
+      name: 'x',
+      role: 'peer',
+      run: async () => {
+        throw new Error('did not start', { cause: new Error('no such file') });
+      },
+    };
+    const said: string[] = [];
+    const all = [broken, contender('Volley', 'volley', [1, 2])];
+    const result = await runRounds(all, 2, perSecond('messages'), (line) => said.push(line));
+    expect(result.faults).toEqual(['x, run 1: did not start: no such file']);
+    expect(said).toEqual([
+      '  1/2 x: FAILED: did not start: no such file',
+      '  1/2 Volley: 1 messages/s',
+      '  2/2 Volley: 2 messages/s',
+    ]);
+  });
+
+  test('what a run has started is ended with it, though it throws', async () => {
+    const ended: string[] = [];
+    const careless: Contender = {
+      name: 'x',
+      role: 'volley',
+      run: async () => {
+        heldByRun('engine', () => void ended.push('engine'));
+        throw new Error('in the middle');
+      },
+    };
+    await inScope(async () => {
+      heldByRun('sink', () => void ended.push('sink'));
+      await runRounds([careless], 1, perSecond('messages'), quiet);
+      expect(ended).toEqual(['engine']);
+    });
+    expect(ended).toEqual(['engine', 'sink']);
+  });
+
+  test('a run that failed prints no figure', async () => {
+    const said: string[] = [];
+    const faulty: Contender = {
+      name: 'Volley',
+      role: 'volley',
+      run: async () => sample(1_000, 1, { faults: ['lost one', 'doubled one'] }),
+    };
+    await runRounds([faulty], 1, perSecond('messages'), (line) => said.push(line));
+    expect(said).toEqual(['  1/1 Volley: FAILED: lost one; doubled one']);
   });
 
   test('of an even number of values the median is between the two', () => {
@@ -149,64 +212,6 @@ describe('the sink', () => {
     proxy.stop();
     expect(greetedMs).toBeGreaterThan(95);
     expect(answeredMs).toBeGreaterThan(195);
-  });
-});
-
-describe('results', () => {
-  const row = (at: string, faults: string[] = []): ResultRow => ({
-    at,
-    bench: 'verp',
-    variant: { dkim: 'none' },
-    unit: 'tokens/s',
-    machine: { cpu: 'x', cores: 2, memoryGib: 24, system: 'linux', node: 'v24' },
-    commit: { hash: 'abc', changed: false },
-    load: 0.1,
-    rounds: 3,
-    result: {
-      contenders: [
-        {
-          name: 'Volley',
-          role: 'volley',
-          headline: { median: 30, min: 20, max: 40 },
-          cpuUs: 3,
-          peakRssMb: 90,
-          figures: { sends: 2 },
-        },
-        {
-          name: BARE_LOOP,
-          role: 'limit',
-          headline: { median: 60, min: 50, max: 70 },
-          cpuUs: null,
-          peakRssMb: null,
-          figures: {},
-        },
-      ],
-      faults,
-    },
-    bars: [{ what: 'to the limit', want: 0.4, better: 'higher', got: 0.5 }],
-    notes: ['receiver: x'],
-  });
-
-  test('the newest good row of a bench counts, and a failed run never does', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'volley-results-'));
-    try {
-      const file = join(folder, 'verp.jsonl');
-      for (const one of [row('2026-01-02'), row('2026-01-01'), row('2026-01-03', ['lost'])]) {
-        appendRow(one, file);
-      }
-      expect(newestRows(['verp'], folder).map(({ at }) => at)).toEqual(['2026-01-02']);
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  });
-
-  test('the page shows the ratio, and keeps what people wrote', () => {
-    const first = renderPage([row('2026-01-02T00:00:00')], new Map([['verp', 'It is HMAC.']]));
-    expect(first).toContain('| Volley | volley | 30 (20-40) |  | 3 | 90 |');
-    expect(first).toContain('| 60 (50-70) | 0.5 x |');
-    expect(first).toContain('| reached |');
-    expect(renderPage([], notesOf(first))).not.toContain('It is HMAC.');
-    expect(renderPage([row('2026-01-02T00:00:00')], notesOf(first))).toContain('It is HMAC.');
   });
 });
 
