@@ -31,6 +31,17 @@ export interface Work {
 }
 
 /**
+ * How often one message may go down with a connection that had served others. Receivers that take one
+ * message a connection, and do not say so, end two at least before that is known (site.ts `learnWear`);
+ * the bound is for a message that itself makes a receiver hang up.
+ */
+const MAX_TAKEN_DOWN = 3;
+
+export function mayGoAgain({ attempts }: Work): boolean {
+  return attempts < MAX_TAKEN_DOWN;
+}
+
+/**
  * `none`: not asked for, or known to be broken at this host. `opportunistic`: used when offered.
  * `required`: no mail without it. `verified`: nor without a certificate for the host's name.
  */

@@ -21,7 +21,16 @@ import { advance, believeRefusals, onExchangeReply, onMark } from './exchange.ts
 import { onConnected, onHandshakeReply, onTls } from './handshake.ts';
 import type { LocalFailure, Stage } from './outcome.ts';
 import type { Reply, ReplyEvent } from './reply.ts';
-import { act, decideAll, expect, flush, initialState, stageOf, write } from './session-state.ts';
+import {
+  act,
+  decideAll,
+  expect,
+  flush,
+  initialState,
+  mayGoAgain,
+  stageOf,
+  write,
+} from './session-state.ts';
 import type {
   Envelope,
   Expectation,
@@ -321,7 +330,7 @@ function settleCurrent(
   // Out of step, nobody knows whom they were for.
   if (reason.failure !== 'protocol_error') believeRefusals(state, current);
   const worn = state.completed > 0 && (isLost(reason) || reason.reply?.code === 421);
-  if ((innocent || worn) && current.work.attempts === 0 && current.mark !== 'failed') {
+  if ((innocent || worn) && mayGoAgain(current.work) && current.mark !== 'failed') {
     giveBack(state, current, undecided(current), current.work.attempts + 1);
   }
   const own = state.expected.find((one) => 'envelope' in one && one.envelope === current);

@@ -33,7 +33,7 @@ import {
 import { plainBody } from './message.ts';
 import type { Stage } from './outcome.ts';
 import type { Reply } from './reply.ts';
-import { decide, decideAll, expect, stageOf, write } from './session-state.ts';
+import { decide, decideAll, expect, mayGoAgain, stageOf, write } from './session-state.ts';
 import type { Envelope, Expectation, SessionEnd, SessionState } from './session-state.ts';
 
 /** Below it a connection without trains already carries 50 messages a second. */
@@ -220,7 +220,7 @@ export function hearFarewell(
 export function settleInTrain(state: SessionState, envelope: Envelope, reason: SessionEnd): void {
   const { refusal, work } = envelope;
   const { attempts } = work;
-  const isWorn = state.completed > 0 && attempts === 0;
+  const isWorn = state.completed > 0 && mayGoAgain(work);
   const isSilent = state.farewell?.silent === true && reason === state.farewell.end;
   const told = isSilent && state.farewell?.of === envelope ? state.farewell.end : null;
   if (refusal === 'again') giveBack(state, envelope, undecided(envelope), attempts);

@@ -272,14 +272,17 @@ describe('connections', () => {
     expect(to.transcripts).toHaveLength(5);
   });
 
-  test('a receiver that closes after each message loses nobody', async () => {
-    const script = on('MAIL', ({ transaction }) => (transaction > 1 ? { close: '' } : undefined));
-    const to = await host({ script });
-    const order = makeOrder(12, { maxLanes: 2 });
-    await run(mtaTo(to), order);
-    expect(tally(order)).toBe('accepted: 12');
-    expect(to.ledger).toHaveLength(12);
-  });
+  test.each([1, 2])(
+    'a receiver that closes after each message, %d lanes: all go',
+    async (maxLanes) => {
+      const script = on('MAIL', ({ transaction }) => (transaction > 1 ? { close: '' } : undefined));
+      const to = await host({ script });
+      const order = makeOrder(12, { maxLanes });
+      await run(mtaTo(to), order);
+      expect(tally(order)).toBe('accepted: 12');
+      expect(to.ledger).toHaveLength(12);
+    },
+  );
 
   test('a receiver that says 421 after three messages loses nobody', async () => {
     const script = on('MAIL', ({ transaction }) =>

@@ -23,7 +23,7 @@ const plan: fc.Arbitrary<Plan> = fc.record({
     fc.record({
       recipients: fc.integer({ min: 1, max: 4 }),
       mark: fc.constantFrom('early', 'early', 'late', 'fails'),
-      attempts: fc.nat(1),
+      attempts: fc.nat(3),
     }),
     { minLength: 1, maxLength: 6 },
   ),

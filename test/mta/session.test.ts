@@ -547,10 +547,10 @@ describe('across messages', () => {
     expect(driver.writes[2]).toMatch(/^BDAT \d+ LAST\r\n[^]*bye\r\nMAIL FROM/);
   });
 
-  test('a work that has been given back once is not given back again', () => {
+  test('a work that has been given back three times is not given back again', () => {
     const script = both(on('MAIL@2', { close: '' }));
     const driver = new Driver({ script }).connect().send(one());
-    driver.send(makeWork(2n, ['b@x.test'], { attempts: 1 }));
+    driver.send(makeWork(2n, ['b@x.test'], { attempts: 3 }));
     expect(driver.summary()).toBe('1:accepted@dot(250) 2:deferred@mail(connection_lost)');
   });
 

@@ -243,9 +243,9 @@ describe('421 in the middle', () => {
     expect(line.actions.at(-1)).toMatchObject({ type: 'end', end: { reply: { code: 421 } } });
   });
 
-  test('whose attempt was one already: deferred', () => {
+  test('which went down three times already: deferred', () => {
     const line = warm({ script: on('MAIL', 2, { close: '421 4.3.2 enough\r\n' }) });
-    line.send(makeWork(2n, ['r2@x.test'], { attempts: 1 }), work(3)).travel();
+    line.send(makeWork(2n, ['r2@x.test'], { attempts: 3 }), work(3)).travel();
     expect(line.summary()).toBe('1:accepted 2:deferred@mail(421)');
     expect(line.returned()).toBe('3/0');
   });
