@@ -23,6 +23,8 @@ import { parseSettings, UsageError } from './harness/settings.ts';
 import type { Settings } from './harness/settings.ts';
 
 const TOP = 20;
+/** A regular expression has its whole source for a name. */
+const NAME_CHARS = 60;
 /** Of the harness itself; told apart by its name from those of its children. */
 const OWN = 'harness.cpuprofile';
 const USAGE = `npm run profile -- NAME [options of npm run bench]
@@ -82,13 +84,23 @@ function printProfile(file: string): boolean {
   const share = (ms: number): string => `${((100 * ms) / busyMs).toFixed(1)} %`;
   const rows = functions
     .slice(0, TOP)
-    .map(({ name, where, selfMs, totalMs }) => [share(selfMs), share(totalMs), name, where]);
+    .map(({ name, where, selfMs, totalMs }) => [
+      share(selfMs),
+      share(totalMs),
+      name.slice(0, NAME_CHARS),
+      where,
+    ]);
   console.log(formatTable(['self', 'total', 'function', 'where'], rows));
   const own = functions
     .filter(({ where }) => where.startsWith('src/') || where.startsWith('postgres/'))
     .sort((a, b) => b.totalMs - a.totalMs)
     .slice(0, TOP)
-    .map(({ name, where, selfMs, totalMs }) => [share(totalMs), share(selfMs), name, where]);
+    .map(({ name, where, selfMs, totalMs }) => [
+      share(totalMs),
+      share(selfMs),
+      name.slice(0, NAME_CHARS),
+      where,
+    ]);
   console.log(`\n${formatTable(['total', 'self', 'function of ours', 'where'], own)}`);
   return true;
 }

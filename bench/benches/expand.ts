@@ -43,7 +43,7 @@ async function prepare(settings: Settings): Promise<Prepared> {
   const copy = async (): Promise<BenchDatabase> => server.create(source.name);
   return {
     contenders: [volley(server, copy, filled), bareInsert(copy, n)],
-    notes: n >= FULL ? [] : [`scaled down to ${n} recipients; in full: --n ${FULL}`],
+    notes: [],
     close: () => stack.release(),
   };
 }

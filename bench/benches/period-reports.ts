@@ -14,7 +14,6 @@ import { startEngineProcess } from '../harness/engine.ts';
 import { startPostgres } from '../harness/postgres.ts';
 import { quantile } from '../harness/rounds.ts';
 import type { Settings } from '../harness/settings.ts';
-import { scaledNotes } from './queue.ts';
 
 const DELIVERIES = 10_000_000;
 const CAMPAIGNS = 60;
@@ -132,7 +131,7 @@ async function prepare(settings: Settings): Promise<Prepared> {
     contenders: [
       { name: 'Volley', role: 'volley', run: () => askAll(engine.apiUrl, engine.key, paths()) },
     ],
-    notes: [`${size?.days} rows by domain, ${size?.slots} rows by provider`, ...scaledNotes(n)],
+    notes: [`${size?.days} rows by domain, ${size?.slots} rows by provider`],
     close: () => stack.release(),
   };
 }

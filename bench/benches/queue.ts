@@ -13,7 +13,6 @@ import { claim, record } from './queue-work.ts';
 
 const FEW = 100_000;
 const MANY = 1_000_000;
-const FULL = 10_000_000;
 const BATCHES_A_RUN = 100;
 const PER_CLAIM = 20;
 
@@ -69,14 +68,9 @@ async function prepare(n: number, work: Work): Promise<Prepared> {
       contender(`Volley, ${n.toLocaleString('en-US')} pending`, 'volley', many),
       contender(nameOfFew(), 'baseline', few),
     ],
-    notes: scaledNotes(n),
+    notes: [],
     close: () => stack.release(),
   };
-}
-
-export function scaledNotes(n: number): string[] {
-  if (n >= FULL) return [];
-  return [`scaled down to ${n.toLocaleString('en-US')} rows; in full: --n ${FULL}`];
 }
 
 async function fill(server: BenchServer, stack: ResourceStack, n: number): Promise<Place> {

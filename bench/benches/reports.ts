@@ -10,7 +10,6 @@ import type { Filled } from '../harness/fill.ts';
 import { startPostgres } from '../harness/postgres.ts';
 import { quantile } from '../harness/rounds.ts';
 import type { Settings } from '../harness/settings.ts';
-import { scaledNotes } from './queue.ts';
 
 const DELIVERIES = 1_000_000;
 const REQUESTS = 40;
@@ -89,7 +88,7 @@ async function prepare(settings: Settings): Promise<Prepared> {
     contenders: [
       { name: 'Volley', role: 'volley', run: () => askAll(engine.apiUrl, engine.key, paths) },
     ],
-    notes: scaledNotes(n),
+    notes: [],
     close: () => stack.release(),
   };
 }

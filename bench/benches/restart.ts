@@ -8,7 +8,6 @@ import { startPostgres } from '../harness/postgres.ts';
 import type { Settings } from '../harness/settings.ts';
 import { startSink } from '../harness/sink.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { scaledNotes } from './queue.ts';
 
 const PENDING = 1_000_000;
 
@@ -50,7 +49,11 @@ async function prepare(settings: Settings): Promise<Prepared> {
         async run() {
           const sink = await startSink({ kind: 'own' });
           const beganMs = performance.now();
-          const starting = startEngineProcess({ databaseUrl: database.url, sinkPort: sink.port });
+          const starting = startEngineProcess({
+            databaseUrl: database.url,
+            sinkPort: sink.port,
+            profiled: true,
+          });
           while ((await sink.messages()) === 0) await sleep(5);
           const seconds = (performance.now() - beganMs) / 1_000;
           const engine = await starting;
@@ -62,7 +65,7 @@ async function prepare(settings: Settings): Promise<Prepared> {
         },
       },
     ],
-    notes: scaledNotes(n),
+    notes: [],
     close: () => stack.release(),
   };
 }

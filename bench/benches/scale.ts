@@ -48,7 +48,13 @@ async function runWith(server: BenchServer, sink: Sink, processes: number, setti
   const database = await server.create();
   const engines: EngineProcess[] = [];
   for (let i = 0; i < processes; i += 1) {
-    engines.push(await startEngineProcess({ databaseUrl: database.url, sinkPort: sink.port }));
+    engines.push(
+      await startEngineProcess({
+        databaseUrl: database.url,
+        sinkPort: sink.port,
+        profiled: true,
+      }),
+    );
   }
   const taken = await runCampaign(
     { server, database, engines, sink },

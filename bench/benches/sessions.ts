@@ -92,7 +92,6 @@ async function prepare(settings: Settings): Promise<Prepared> {
     notes: [
       `${sink.name}, ${TAKES_MS / 1_000} s a message; ${wanted / SESSIONS_A_DOMAIN} domains, ` +
         'counted from when every session has had its first answer',
-      ...(wanted === SESSIONS ? [] : [`${wanted} sessions; in full: --n ${SESSIONS}`]),
     ],
     close: () => stack.release(),
   };

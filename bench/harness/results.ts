@@ -23,6 +23,7 @@ import { factsOf } from '../benches/facts.ts';
 import type { Facts } from '../benches/facts.ts';
 import type { Bar, Measured, Variant } from './bench.ts';
 import type { Commit, Machine } from './machine.ts';
+import { formatNumber } from './rounds.ts';
 
 export interface ResultRow {
   at: string;
@@ -105,12 +106,26 @@ export function sizeOf({ variant, n, result, notes }: ResultRow): number {
   return n ?? ours?.count ?? Number(noted?.replaceAll(',', '') ?? 0);
 }
 
+/** For the notes of a row: what was scaled down, and how it is measured in full. */
+export function scaledNotes(row: ResultRow, { full = 0, fullSeconds = 0 }: Facts): string[] {
+  const size = sizeOf(row);
+  const seconds = secondsOf(row, fullSeconds);
+  const notes: string[] = [];
+  if (size < full) notes.push(`scaled down to ${formatNumber(size)}; in full: --n ${full}`);
+  if (seconds < fullSeconds) notes.push(`${seconds} s; in full: --seconds ${fullSeconds}`);
+  return notes;
+}
+
+function secondsOf(row: ResultRow, own: number): number {
+  return Number(row.variant['seconds'] ?? own);
+}
+
 /** What a reader of a verdict must know: it is of one run, or of less work than the bar is meant for. */
 export function caveatsOf(row: ResultRow, { full = 0, fullSeconds = 0 }: Facts): string[] {
   const caveats: string[] = [];
   const size = sizeOf(row);
-  const seconds = Number(row.variant['seconds'] ?? fullSeconds);
-  if (size < full) caveats.push(`scaled from ${size.toLocaleString('en-US')}`);
+  const seconds = secondsOf(row, fullSeconds);
+  if (size < full) caveats.push(`scaled from ${formatNumber(size)}`);
   if (seconds < fullSeconds) caveats.push(`${seconds} of ${fullSeconds} s`);
   if (row.rounds === 1) caveats.push('one run');
   return caveats;

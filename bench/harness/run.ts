@@ -9,7 +9,7 @@ import type { Bench, Measured } from './bench.ts';
 import { sentenceOf } from './entry.ts';
 import { describeCommit, describeMachine, loadNow, machineLine } from './machine.ts';
 import { barText, figureLines, resultTable } from './print.ts';
-import { appendRow, caveatsOf } from './results.ts';
+import { appendRow, caveatsOf, scaledNotes } from './results.ts';
 import type { ResultRow } from './results.ts';
 import { inScope, unlessInterrupted } from './run-scope.ts';
 import { runRounds } from './rounds.ts';
@@ -41,6 +41,7 @@ export async function runBench(
     bars: measured.faults.length === 0 ? bench.bars(measured, settings) : [],
     notes,
   };
+  row.notes.push(...scaledNotes(row, factsOf(bench.name)));
   report(row, bench, say);
   if (settings.jsonFile !== null) appendRow(row, settings.jsonFile);
   else if (settings.keep) appendRow(row);
