@@ -10,8 +10,8 @@
  * Fails:    rejects when the database is away (451; the sender comes back). When a group fails for
  *           what one of its messages holds, each is tried alone, so that one cannot keep the others out.
  * Bound:    what waits is bounded by the listener's connections.
- * Measured: 1,100 to 1,600 reports/s end to end with 20 to 40 connections, 250 after 20 ms (2 busy
- *           cores, fsync on, senders in the same process; bench/benches/bounce-listener.ts).
+ * Measured: 1,600 reports/s end to end with 20 connections, the 250 after 9 ms in the median (2 cores,
+ *           fsync on, senders in the same process; `npm run bench -- bounce-listener`).
  * See:      attribution.ts (who), findings.ts (what), store.ts, suppressions/store.ts.
  */
 import { setImmediate } from 'node:timers/promises';

@@ -79,7 +79,7 @@ function joined(pieces: Pieces, variables: Variables): string {
 
 /**
  * Quoted-printable begins anew with every line, so whole lines of fixed text are encoded once. A 10 KB
- * message with three slots: 57 us of CPU encoded whole, 8 us so.
+ * message with three slots: 57 us of CPU encoded whole, 2.8 today (`npm run bench -- render`).
  */
 function compileLines(pieces: Pieces, encoding: TransferEncoding): Part {
   const cuts = pieces.fixed.map((text, i) => {
