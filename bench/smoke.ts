@@ -1,8 +1,8 @@
 /**
  * bench/smoke — `npm run bench:smoke`: does the harness still tell the truth, has a rate collapsed?
  *
- * Small runs for CI. Every message must be accounted for. Floors are half of the bars or less, as
- * ratios of the best of two runs: noise and a cold start stay green, a collapse is red. Keeps no results.
+ * Small runs for CI. Every message must be accounted for. Floors are half of what must be
+ * reached (or is), as ratios of a run: noise stays green, a collapse is red. Keeps no results.
  */
 import { endToEnd, endToEndSingleCopy } from './benches/end-to-end.ts';
 import { expandBench } from './benches/expand.ts';
@@ -21,40 +21,51 @@ import { BARE_LOOP } from './limits/limits.ts';
 interface Check {
   bench: Bench;
   args: string[];
+  /** Of which the best counts; where the first one is a cold engine's, two. */
+  rounds: number;
   /** Name of a contender -> what Volley's rate must be of its rate at least. */
   floors: Record<string, number>;
 }
 
-const ROUNDS = 2;
-
 const CHECKS: readonly Check[] = [
   {
     bench: endToEnd,
-    args: ['--n', '4000', '--dkim', 'rsa', '--compare'],
-    floors: { [BARE_LOOP]: 0.32, 'nodemailer pool': 2.5 },
+    args: ['--n', '3000', '--dkim', 'rsa', '--compare'],
+    rounds: 2,
+    // The bar of 5 to the pool is not reached: half of the 3.7 that are.
+    floors: { [BARE_LOOP]: 0.32, 'nodemailer pool': 1.8 },
   },
   {
     bench: endToEnd,
-    args: ['--n', '20000', '--dkim', 'none'],
-    floors: { [BARE_LOOP]: 0.2 },
+    args: ['--n', '15000', '--dkim', 'none'],
+    rounds: 2,
+    // Of 0.4 with smtp-sink. With our own sink the loop is 1.7 times as fast: 0.23 is the same, 0.12 half.
+    floors: { [BARE_LOOP]: 0.12 },
   },
-  // Its bars are against peers that are not here; half of what was measured against the loop.
+  // From here on where a bar is of another measure: half of what was measured or less.
+  { bench: endToEndSingleCopy, args: ['--n', '30000'], rounds: 1, floors: { [BARE_LOOP]: 0.03 } },
+  { bench: smtpClient, args: ['--n', '10000'], rounds: 1, floors: { [BARE_LOOP]: 0.2 } },
   {
-    bench: endToEndSingleCopy,
-    args: ['--n', '50000'],
-    floors: { [BARE_LOOP]: 0.03 },
+    bench: sign,
+    args: ['--n', '2000', '--dkim', 'rsa'],
+    rounds: 1,
+    floors: { 'bare signature': 0.4 },
   },
-  { bench: smtpClient, args: ['--n', '10000'], floors: { [BARE_LOOP]: 0.2 } },
-  { bench: sign, args: ['--n', '2000', '--dkim', 'rsa'], floors: { 'bare signature': 0.4 } },
-  { bench: importBench, args: ['--n', '50000'], floors: { 'bare COPY': 0.1 } },
-  { bench: expandBench, args: ['--n', '50000'], floors: { 'bare INSERT .. SELECT': 0.2 } },
-  { bench: recordBench, args: ['--n', '300000'], floors: { '100,000 pending': 0.45 } },
+  { bench: importBench, args: ['--n', '50000'], rounds: 1, floors: { 'bare COPY': 0.2 } },
+  {
+    bench: expandBench,
+    args: ['--n', '50000'],
+    rounds: 1,
+    floors: { 'bare INSERT .. SELECT': 0.3 },
+  },
+  // Half of the bar of 0.9.
+  { bench: recordBench, args: ['--n', '300000'], rounds: 1, floors: { '100,000 pending': 0.45 } },
 ];
 
-async function check({ bench, args, floors }: Check): Promise<string[]> {
+async function check({ bench, args, rounds, floors }: Check): Promise<string[]> {
   const settings: Settings = {
     ...parseSettings(args),
-    rounds: ROUNDS,
+    rounds,
     sink: 'own',
     mailServers: false,
   };
@@ -66,7 +77,7 @@ async function check({ bench, args, floors }: Check): Promise<string[]> {
     const contenders = prepared.contenders.filter(
       ({ name, role }) => role === 'volley' || name in floors,
     );
-    const result = await runRounds(contenders, ROUNDS, bench.headline, (line) => console.log(line));
+    const result = await runRounds(contenders, rounds, bench.headline, (line) => console.log(line));
     if (result.faults.length > 0) return result.faults;
     return Object.entries(floors).flatMap(([name, floor]) => {
       const ratio = bestRatio(result, name);
