@@ -142,6 +142,40 @@ describe('results', () => {
     expect(published([old, endToEndRow('2026-01-02', {})])).toEqual(['2026-01-02']);
   });
 
+  test('a row of the own number of an older version gives way to that of today, not to --n', () => {
+    expect(published([row('2026-01-01'), { ...row('2026-01-02'), n: 100 }])).toEqual([
+      '2026-01-01',
+    ]);
+    expect(published([row('2026-01-01'), { ...row('2026-01-02'), n: null }])).toEqual([
+      '2026-01-02',
+    ]);
+  });
+
+  test('of several sizes the largest is shown', () => {
+    const at = (day: string, variant: ResultRow['variant']): ResultRow => ({
+      ...row(day),
+      bench: 'sessions',
+      variant,
+    });
+    const full = at('2026-01-01', { sessions: 2_000, seconds: 60, dkim: 'rsa' });
+    expect(
+      published([full, at('2026-01-02', { sessions: 500, seconds: 60, dkim: 'rsa' })]),
+    ).toEqual(['2026-01-01']);
+    expect(
+      published([full, at('2026-01-02', { sessions: 2_000, seconds: 5, dkim: 'rsa' })]),
+    ).toEqual(['2026-01-01']);
+    const soak = (day: string, seconds: number, count: number): ResultRow => {
+      const one = { ...at(day, { seconds, dkim: 'none' }), bench: 'soak', n: null };
+      const [ours, ...others] = one.result.contenders;
+      if (ours === undefined) return one;
+      return { ...one, result: { faults: [], contenders: [{ ...ours, count }, ...others] } };
+    };
+    expect(published([soak('2026-01-01', 1_200, 1), soak('2026-01-02', 60, 9)])).toEqual([
+      '2026-01-01',
+    ]);
+    expect(published([full, at('2026-01-02', { ...full.variant, dkim: 'none' })])).toHaveLength(2);
+  });
+
   test('one run is enough in full and for what is measured once, and is said', () => {
     const claim = (pending: number): ResultRow => ({
       ...row('2026-01-01'),
