@@ -23,7 +23,7 @@ import { startPostgres } from '../harness/postgres.ts';
 import type { BenchServer } from '../harness/postgres.ts';
 import { quantile } from '../harness/rounds.ts';
 import type { Settings } from '../harness/settings.ts';
-import { measureHere } from '../harness/usage.ts';
+import { measureShared } from '../harness/usage.ts';
 
 const DOMAIN = 'bounce.shop.example';
 const ring = createKeyRing([SECRET]);
@@ -150,7 +150,7 @@ async function run(server: BenchServer, count: number): Promise<Sample> {
   let sent = 0;
   const next = (): number | null => (sent < count ? (sent += 1) : null);
   let timesMs: number[] = [];
-  const taken = await measureHere(async () => {
+  const taken = await measureShared(async () => {
     const all = Array.from({ length: CONNECTIONS }, () => sendReports(listener.port, next));
     timesMs = (await Promise.all(all)).flat();
     return count;

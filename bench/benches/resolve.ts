@@ -14,7 +14,7 @@ import type { Bench, Prepared, Sample } from '../harness/bench.ts';
 import { startDns } from '../harness/dns.ts';
 import { quantile } from '../harness/rounds.ts';
 import type { Settings } from '../harness/settings.ts';
-import { measureHere } from '../harness/usage.ts';
+import { measureShared } from '../harness/usage.ts';
 
 const DOMAINS = 100_000;
 /** As many destinations are in work at one time, by default. */
@@ -70,7 +70,7 @@ async function run(port: number, n: number, round: number): Promise<Sample> {
   const wrong: string[] = [];
   await lookUp(resolver, 'hot.example');
   const hot = watchHot(resolver);
-  const taken = await measureHere(() => resolveAll(resolver, n, round, wrong));
+  const taken = await measureShared(() => resolveAll(resolver, n, round, wrong));
   const waits = await hot.stop();
   return sample(taken.count, taken.seconds, {
     ...taken,

@@ -1,7 +1,7 @@
 /** bench/micro — contenders that are a function in this process, called again and again. */
 import type { Contender, Role, Sample } from './bench.ts';
 import { sample } from './bench.ts';
-import { measureHere } from './usage.ts';
+import { measureShared } from './usage.ts';
 
 /** Of asynchronous work, as the lanes of the sender are. */
 export const LANES = 20;
@@ -18,7 +18,7 @@ export function micro(
     role,
     async run(): Promise<Sample> {
       for (let i = 0; i < n / 10; i += 1) work(i);
-      const taken = await measureHere(() => {
+      const taken = await measureShared(() => {
         for (let i = 0; i < n; i += 1) work(i);
         return n;
       });
@@ -47,7 +47,7 @@ export function microAsync(
     role,
     async run(): Promise<Sample> {
       await inLanes(Math.ceil(n / 10));
-      const taken = await measureHere(() => inLanes(n));
+      const taken = await measureShared(() => inLanes(n));
       return sample(taken.count, taken.seconds, taken);
     },
   };
