@@ -11,7 +11,7 @@ import type { Filled } from '../harness/fill.ts';
 import { startPostgres } from '../harness/postgres.ts';
 import type { BenchDatabase, BenchServer } from '../harness/postgres.ts';
 import type { Settings } from '../harness/settings.ts';
-import { measureHere } from '../harness/usage.ts';
+import { measureShared } from '../harness/usage.ts';
 
 const ROWS = 300_000;
 const FULL = 1_000_000;
@@ -62,7 +62,7 @@ function volley(
       await sql`update campaigns set state = 'expanding' where id = ${campaignId}`;
       const databaseBefore = server.cpuSeconds() ?? 0;
       const deps = { sql, clock: systemClock, batchSize: 100, chunkSize: CHUNK_SIZE };
-      const taken = await measureHere(async () => {
+      const taken = await measureShared(async () => {
         await expandCampaign(deps, campaignId);
         return n;
       });

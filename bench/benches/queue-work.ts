@@ -14,39 +14,68 @@ import { decide } from '../../src/scheduler/record/decide.ts';
 import { createRecorder } from '../../src/scheduler/record/recorder.ts';
 import type { SiteFailure } from '../../src/mta/transaction.ts';
 
-export const OWNER = 'bench';
+const OWNER = 'bench';
 
-/** Claims `count` batches, `perClaim` at a time, in the walk over domains that dispatch.ts makes. */
+export interface ClaimPlan {
+  /** Claims of `perClaim` batches each. */
+  claims: number;
+  perClaim: number;
+  /** One, as dispatch.ts asks for; more to have many of the first domain at once. */
+  perDomain?: number;
+  /** Where the first claim walks from; absent: from the first domain of all. */
+  startAfter?: string;
+  /** Where the second one does; absent: from where the first one has ended. */
+  jumpTo?: string;
+}
+
+/**
+ * Claims and reads batches in the walk over domains that dispatch.ts makes, which starts again at the
+ * first one where it ends. Ends early when nothing is left.
+ */
 export async function claim(
   sql: Sql,
   campaignId: bigint,
-  count: number,
-  perClaim: number,
+  plan: ClaimPlan,
 ): Promise<QueuedRecipient[]> {
   const [campaign] = await listCampaignsInWork(sql);
   if (campaign === undefined) throw new Error('no campaign in work');
   const rows: QueuedRecipient[] = [];
-  let afterDomain = '';
-  for (let claimed = 0; claimed < count;) {
+  let afterDomain = plan.startAfter ?? '';
+  for (let done = 0; done < plan.claims;) {
     const batches = await claimBatches(sql, {
       campaignId,
       afterDomain,
       busyDomains: [],
       pausedProviders: [],
-      maxDomains: perClaim,
-      maxPerDomain: 1,
+      maxDomains: plan.perClaim,
+      maxPerDomain: plan.perDomain ?? 1,
       owner: OWNER,
       leaseSeconds: 600,
     });
     if (batches.length === 0 && afterDomain === '') break;
-    afterDomain = batches.reduce((max, { domain }) => (domain > max ? domain : max), '');
-    if (batches.length < perClaim) afterDomain = '';
+    const last = batches.reduce((max, { domain }) => (domain > max ? domain : max), '');
+    if (batches.length < plan.perClaim) afterDomain = '';
+    else if (done === 0) afterDomain = plan.jumpTo ?? last;
+    else afterDomain = last;
     if (batches.length === 0) continue;
     const ids = batches.map(({ id }) => id);
     rows.push(...(await readRecipients(sql, ids, campaign)));
-    claimed += batches.length;
+    done += 1;
   }
   return rows;
+}
+
+export async function countClaimed(sql: Sql): Promise<number> {
+  const [row] = await sql<{ count: number }[]>`
+    select count(*)::int as count from batches where state = 'claimed' and owner = ${OWNER}`;
+  return row?.count ?? 0;
+}
+
+/** Gives back what `claim` holds, and leaves the table as it was found: without dead rows. */
+export async function giveBack(sql: Sql): Promise<void> {
+  await sql`
+    update batches set state = 'ready', owner = null, lease_until = null where owner = ${OWNER}`;
+  await sql`vacuum (index_cleanup on) batches`;
 }
 
 const SAID: SiteFailure = {

@@ -21,7 +21,7 @@ import type { BenchDatabase, BenchServer } from '../harness/postgres.ts';
 import { quantile } from '../harness/rounds.ts';
 import type { Settings } from '../harness/settings.ts';
 import { SuppressionFiles } from '../harness/suppression-files.ts';
-import { measureHere } from '../harness/usage.ts';
+import { measureShared } from '../harness/usage.ts';
 
 const ENTRIES = 500_000;
 const MILLION = 1_000_000;
@@ -122,7 +122,9 @@ async function measureServed(
         rejectsMs,
         exportRows: exported.rows,
         exportSeconds: exported.seconds,
-        exportRssGrowthMb: exported.rssGrowthBytes / 1e6,
+        ...(exported.rssGrowthBytes === null
+          ? {}
+          : { exportRssGrowthMb: exported.rssGrowthBytes / 1e6 }),
       },
       faults: files.faults,
     });
@@ -152,7 +154,7 @@ async function measureExpansion(
 ): Promise<Pick<Sample, 'figures' | 'faults'>> {
   await sql`update campaigns set state = 'expanding' where id = ${campaignId}`;
   const deps = { sql, clock: systemClock, batchSize: 100, chunkSize: CHUNK_SIZE };
-  const taken = await measureHere(async () => {
+  const taken = await measureShared(async () => {
     await expandCampaign(deps, campaignId);
     return n;
   });

@@ -66,10 +66,10 @@ export class SuppressionFiles {
     if (lines !== rejected + 1) this.faults.push(`${lines} lines of rejects, ${rejected} rejected`);
   }
 
-  /** The growth is of the highest RSS during the export over that before it. */
-  async export(): Promise<{ rows: number; seconds: number; rssGrowthBytes: number }> {
-    const before = this.#engine.rssBytes() ?? 0;
-    let peak = before;
+  /** The growth is of the highest RSS during the export over that before it; null: not known. */
+  async export(): Promise<{ rows: number; seconds: number; rssGrowthBytes: number | null }> {
+    const before = this.#engine.rssBytes();
+    let peak = before ?? 0;
     const watch = setInterval(() => {
       peak = Math.max(peak, this.#engine.rssBytes() ?? 0);
     }, 20);
@@ -80,7 +80,7 @@ export class SuppressionFiles {
     // Of the recipients a tenth, and what was added.
     const wanted = this.#entries + Math.floor(this.#rows / 10) + (this.#answer?.added ?? 0);
     if (lines !== wanted + 1) this.faults.push(`${lines} lines exported of ${wanted + 1}`);
-    return { rows: wanted, seconds, rssGrowthBytes: peak - before };
+    return { rows: wanted, seconds, rssGrowthBytes: before === null ? null : peak - before };
   }
 
   async #countLines(path: string): Promise<number> {
