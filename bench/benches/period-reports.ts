@@ -8,11 +8,10 @@
 import { formatId } from '../../src/kernel/ids.ts';
 import { createResourceStack } from '../../src/kernel/lifecycle.ts';
 import type { Sql } from '../../src/kernel/postgres/connect.ts';
-import { sample } from '../harness/bench.ts';
-import type { Bench, Prepared, Sample } from '../harness/bench.ts';
+import type { Bench, Prepared } from '../harness/bench.ts';
 import { startEngineProcess } from '../harness/engine.ts';
 import { startPostgres } from '../harness/postgres.ts';
-import { quantile } from '../harness/rounds.ts';
+import { askAll, day } from '../harness/requests.ts';
 import type { Settings } from '../harness/settings.ts';
 
 const DELIVERIES = 10_000_000;
@@ -128,9 +127,7 @@ async function prepare(settings: Settings): Promise<Prepared> {
   });
   stack.onRelease('engine', () => engine.stop());
   return {
-    contenders: [
-      { name: 'Volley', role: 'volley', run: () => askAll(engine.apiUrl, engine.key, paths()) },
-    ],
+    contenders: [{ name: 'Volley', role: 'volley', run: () => askAll(engine, paths(), REQUESTS) }],
     notes: [`${size?.days} rows by domain, ${size?.slots} rows by provider`],
     close: () => stack.release(),
   };
@@ -159,27 +156,4 @@ function paths(): Record<string, string> {
     domainsMonth: of('domains', month),
     domainsByProvider: of('domains', `${month}&group_by=provider`),
   };
-}
-
-function day(offset: number): string {
-  return new Date(Date.now() + offset * 86_400_000).toISOString().slice(0, 10);
-}
-
-async function askAll(apiUrl: string, key: string, asked: Record<string, string>): Promise<Sample> {
-  const figures: Record<string, number> = {};
-  const faults: string[] = [];
-  const beganMs = performance.now();
-  for (const [name, path] of Object.entries(asked)) {
-    const timesMs: number[] = [];
-    for (let i = 0; i < REQUESTS; i += 1) {
-      const askedMs = performance.now();
-      const response = await fetch(apiUrl + path, { headers: { authorization: `Bearer ${key}` } });
-      const text = await response.text();
-      timesMs.push(performance.now() - askedMs);
-      if (!response.ok && i === 0) faults.push(`GET ${path}: ${response.status} ${text}`);
-    }
-    figures[`${name}P95Ms`] = quantile(timesMs, 0.95);
-  }
-  const seconds = (performance.now() - beganMs) / 1_000;
-  return sample(REQUESTS * Object.keys(asked).length, seconds, { figures, faults });
 }

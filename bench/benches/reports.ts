@@ -2,13 +2,12 @@
 import { formatId } from '../../src/kernel/ids.ts';
 import { createResourceStack } from '../../src/kernel/lifecycle.ts';
 import type { Sql } from '../../src/kernel/postgres/connect.ts';
-import { sample } from '../harness/bench.ts';
-import type { Bench, Prepared, Sample } from '../harness/bench.ts';
+import type { Bench, Prepared } from '../harness/bench.ts';
 import { startEngineProcess } from '../harness/engine.ts';
-import { fillCampaign, fillPending } from '../harness/fill.ts';
+import { fillCampaign, fillPending, smallDomain, smallDomainsOf } from '../harness/fill.ts';
 import type { Filled } from '../harness/fill.ts';
 import { startPostgres } from '../harness/postgres.ts';
-import { quantile } from '../harness/rounds.ts';
+import { askAll, day } from '../harness/requests.ts';
 import type { Settings } from '../harness/settings.ts';
 
 const DELIVERIES = 1_000_000;
@@ -80,38 +79,13 @@ async function prepare(settings: Settings): Promise<Prepared> {
     report: `${base}/report`,
     bounces: `/v1/reports/bounces?from=${day(-2)}&to=${day(1)}&group_by=domain`,
     deliveries: `${base}/deliveries?limit=100`,
-    ofDomain: `${base}/deliveries?domain=d04999.example&limit=100`,
+    ofDomain: `${base}/deliveries?domain=${smallDomain(smallDomainsOf(n) - 1)}&limit=100`,
     delivery: `/v1/deliveries/${middle}`,
     bounced: `${base}/deliveries?state=bounced&limit=100&after=${middle}`,
   };
   return {
-    contenders: [
-      { name: 'Volley', role: 'volley', run: () => askAll(engine.apiUrl, engine.key, paths) },
-    ],
+    contenders: [{ name: 'Volley', role: 'volley', run: () => askAll(engine, paths, REQUESTS) }],
     notes: [],
     close: () => stack.release(),
   };
-}
-
-function day(offset: number): string {
-  return new Date(Date.now() + offset * 86_400_000).toISOString().slice(0, 10);
-}
-
-async function askAll(apiUrl: string, key: string, paths: Record<string, string>): Promise<Sample> {
-  const figures: Record<string, number> = {};
-  const faults: string[] = [];
-  const beganMs = performance.now();
-  for (const [name, path] of Object.entries(paths)) {
-    const timesMs: number[] = [];
-    for (let i = 0; i < REQUESTS; i += 1) {
-      const askedMs = performance.now();
-      const response = await fetch(apiUrl + path, { headers: { authorization: `Bearer ${key}` } });
-      await response.arrayBuffer();
-      timesMs.push(performance.now() - askedMs);
-      if (!response.ok && i === 0) faults.push(`GET ${path}: ${response.status}`);
-    }
-    figures[`${name}P95Ms`] = quantile(timesMs, 0.95);
-  }
-  const seconds = (performance.now() - beganMs) / 1_000;
-  return sample(REQUESTS * Object.keys(paths).length, seconds, { figures, faults });
 }
