@@ -5,7 +5,9 @@
  */
 import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
+import { parseId } from '../../src/kernel/ids.ts';
 import { createResourceStack } from '../../src/kernel/lifecycle.ts';
+import type { Sql } from '../../src/kernel/postgres/connect.ts';
 import { perSecond, sample } from '../harness/bench.ts';
 import type { Bench, Contender, Prepared } from '../harness/bench.ts';
 import { draft } from '../harness/campaign.ts';
@@ -113,7 +115,10 @@ function volley(world: SendingWorld, n: number): Contender {
         cpuSeconds: (engine.cpuSeconds() ?? 0) - cpuBefore,
         peakRssBytes: engine.peakRssBytes(),
         figures: { databaseCpuUs },
-        faults: accepted === n ? [] : [`${accepted} of ${n} rows accepted`],
+        faults: [
+          ...(accepted === n ? [] : [`${accepted} of ${n} rows accepted`]),
+          ...(await faultsOfRows(world.database.sql, parseId('cmp', id) ?? 0n, n)),
+        ],
       });
     },
   };
@@ -126,11 +131,26 @@ function bareCopy(world: SendingWorld, n: number): Contender {
     role: 'limit',
     async run(round) {
       const { sql } = world.database;
+      const campaignId = 1_000_000 + round;
       const beganMs = performance.now();
       const writable = await sql`
         copy recipients (campaign_id, address, address_key, domain, name, variables) from stdin`.writable();
-      await pipeline(Readable.from(copyRows(1_000_000 + round, n)), writable);
-      return sample(n, (performance.now() - beganMs) / 1_000);
+      await pipeline(Readable.from(copyRows(campaignId, n)), writable);
+      const seconds = (performance.now() - beganMs) / 1_000;
+      return sample(n, seconds, { faults: await faultsOfRows(sql, campaignId, n) });
     },
   };
+}
+
+/** What was answered is not believed: every row is there, each address once. */
+export async function faultsOfRows(
+  sql: Sql,
+  campaignId: bigint | number,
+  n: number,
+): Promise<string[]> {
+  const [found] = await sql<{ rows: number; addresses: number }[]>`
+    select count(*)::int as rows, count(distinct address_key)::int as addresses
+    from recipients where campaign_id = ${campaignId}`;
+  const { rows = 0, addresses = 0 } = found ?? {};
+  return rows === n && addresses === n ? [] : [`${rows} rows, ${addresses} addresses of ${n}`];
 }

@@ -47,26 +47,28 @@ async function prepare(settings: Settings): Promise<Prepared> {
 async function runWith(server: BenchServer, sink: Sink, processes: number, settings: Settings) {
   const database = await server.create();
   const engines: EngineProcess[] = [];
-  for (let i = 0; i < processes; i += 1) {
-    engines.push(
-      await startEngineProcess({
-        databaseUrl: database.url,
-        sinkPort: sink.port,
-        profiled: true,
-      }),
+  try {
+    for (let i = 0; i < processes; i += 1) {
+      engines.push(
+        await startEngineProcess({
+          databaseUrl: database.url,
+          sinkPort: sink.port,
+          profiled: true,
+        }),
+      );
+    }
+    return await runCampaign(
+      { server, database, engines, sink },
+      {
+        n: settings.n ?? 10_000,
+        sizeBytes: settings.sizeBytes,
+        dkim: settings.dkim ?? 'rsa',
+        mode: 'parallel',
+        domains: DOMAINS,
+      },
     );
+  } finally {
+    await Promise.all(engines.map((engine) => engine.stop()));
+    await database.drop();
   }
-  const taken = await runCampaign(
-    { server, database, engines, sink },
-    {
-      n: settings.n ?? 10_000,
-      sizeBytes: settings.sizeBytes,
-      dkim: settings.dkim ?? 'rsa',
-      mode: 'parallel',
-      domains: DOMAINS,
-    },
-  );
-  await Promise.all(engines.map((engine) => engine.stop()));
-  await database.drop();
-  return taken;
 }
