@@ -106,7 +106,7 @@ function hasPeers({ result }: ResultRow): boolean {
 }
 
 function hasSmtpSink({ notes }: ResultRow): boolean {
-  return notes.some((note) => note.includes('smtp-sink'));
+  return notes.some((note) => note.includes('Postfix smtp-sink'));
 }
 
 function compareSizes(a: ResultRow, b: ResultRow): number {
