@@ -9,12 +9,12 @@ import type { Bench, Contender, Prepared } from '../harness/bench.ts';
 import { runCampaign } from '../harness/campaign.ts';
 import { startEngineProcess } from '../harness/engine.ts';
 import type { EngineProcess } from '../harness/engine.ts';
+import { DOMAINS } from '../harness/message.ts';
 import { startPostgres } from '../harness/postgres.ts';
 import type { BenchServer } from '../harness/postgres.ts';
 import type { Settings } from '../harness/settings.ts';
 import { startSink } from '../harness/sink.ts';
 import type { Sink } from '../harness/sink.ts';
-import { DOMAINS } from './end-to-end.ts';
 
 export const scale: Bench = {
   name: 'scale',

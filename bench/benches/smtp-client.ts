@@ -1,8 +1,8 @@
 /**
  * bench/smtp-client — the sending engine (src/mta) alone: prebuilt messages into the sink.
  *
- * Also what a long line costs: over one connection with a round trip of 100 ms (or --rtt), how many
- * messages a round trip carries, with PIPELINING and with CHUNKING.
+ * Also what a long line costs: over one connection with a round trip of 100 ms, whatever --rtt is for
+ * the rest, how many messages a round trip carries, with PIPELINING and with CHUNKING.
  */
 import { join } from 'node:path';
 import { createResourceStack } from '../../src/kernel/lifecycle.ts';
@@ -11,12 +11,12 @@ import type { Bench, Contender, Prepared, Sample } from '../harness/bench.ts';
 import { startDelayProxy } from '../harness/delay-proxy.ts';
 import { CONNECTIONS } from '../harness/engine.ts';
 import { profilingFlags } from '../harness/run-scope.ts';
+import type { SenderOptions } from '../harness/prebuilt.ts';
 import type { Settings } from '../harness/settings.ts';
 import { startSink } from '../harness/sink.ts';
 import type { Sink } from '../harness/sink.ts';
 import { BARE_LOOP, bareLoop, counted, runChild, smtpSource } from '../limits/limits.ts';
 import { nodemailerConnection } from '../peers/nodemailer.ts';
-import type { MtaProcessOptions } from './mta-process.ts';
 
 const PROCESS = join(import.meta.dirname, 'mta-process.ts');
 const LONG_LINE_MS = 100;
@@ -70,27 +70,27 @@ async function prepare(settings: Settings): Promise<Prepared> {
     sizeBytes,
     dkim: settings.dkim ?? 'none',
   };
-  const source = smtpSource(sink, loop);
+  const source = smtpSource(sink, port, loop);
   const contenders: Contender[] = [
-    volley(sink, { ...loop, port }, settings.rttMs === 0 ? LONG_LINE_MS : settings.rttMs),
+    volley(sink, { ...loop, port }),
     bareLoop(sink, port, loop),
     ...(source === null ? [] : [source]),
   ];
   if (settings.compare)
-    contenders.push(nodemailerConnection(sink, port, { ...loop, n: loop.n / 4 }));
+    contenders.push(nodemailerConnection(sink, port, { ...loop, n: Math.ceil(loop.n / 4) }));
   return { contenders, notes: [`receiver: ${sink.name}`], close: () => stack.release() };
 }
 
-function volley(sink: Sink, options: MtaProcessOptions, lineMs: number): Contender {
+function volley(sink: Sink, options: SenderOptions): Contender {
   return {
     name: 'Volley',
     role: 'volley',
     async run() {
       const before = await sink.deliveries();
-      const taken = await runChild(PROCESS, options, profilingFlags());
+      const taken = await runChild(PROCESS, options, { flags: profilingFlags() });
       const result = await counted(sink, before, options.n, taken);
-      const pipelining = await overLongLine(options, lineMs, false);
-      const chunking = await overLongLine(options, lineMs, true);
+      const pipelining = await overLongLine(options, false);
+      const chunking = await overLongLine(options, true);
       const figures = {
         perRoundTripPipelining: pipelining.rate,
         perRoundTripChunking: chunking.rate,
@@ -106,12 +106,11 @@ function volley(sink: Sink, options: MtaProcessOptions, lineMs: number): Contend
 
 /** Messages per round trip of one connection, from the first outcome to the last. */
 async function overLongLine(
-  options: MtaProcessOptions,
-  lineMs: number,
+  options: SenderOptions,
   chunking: boolean,
 ): Promise<{ rate: number; faults: string[] }> {
   const sink = await startSink({ kind: 'own', chunking });
-  const proxy = await startDelayProxy(sink.port, lineMs);
+  const proxy = await startDelayProxy(sink.port, LONG_LINE_MS);
   const { port } = proxy;
   const taken: Sample = await runChild(PROCESS, {
     ...options,
@@ -120,8 +119,8 @@ async function overLongLine(
     port,
   });
   const { faults } = await counted(sink, 0, LONG_LINE_MESSAGES, taken);
-  proxy.stop();
+  await proxy.stop();
   await sink.stop();
   const flowMs = (taken.figures['flowSeconds'] ?? 0) * 1_000;
-  return { rate: (LONG_LINE_MESSAGES - 1) / (flowMs / lineMs), faults };
+  return { rate: (LONG_LINE_MESSAGES - 1) / (flowMs / LONG_LINE_MS), faults };
 }

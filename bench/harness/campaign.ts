@@ -2,8 +2,9 @@
  * bench/campaign — one campaign through the HTTP API, from the upload to the last recorded outcome.
  *
  * Promises: the sample holds the whole way. Its faults say when the balance does not close, when rows
- *           and rollups disagree, when anything was not accepted, or when the sink has more or fewer
- *           messages than were reported.
+ *           and rollups disagree, when anything was not accepted, when the sink has more or fewer
+ *           messages than were reported, or, of a sink with a ledger that had nothing else, when
+ *           anybody of the list is not in it exactly once, or somebody else is.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseId } from '../../src/kernel/ids.ts';
@@ -24,8 +25,8 @@ export interface CampaignPlan {
 }
 
 export interface SendingWorld {
-  server: BenchServer;
-  database: BenchDatabase;
+  server: Pick<BenchServer, 'cpuSeconds'>;
+  database: Pick<BenchDatabase, 'sql'>;
   /** The first one is spoken to. */
   engines: EngineProcess[];
   sink: Sink;
@@ -85,13 +86,13 @@ export async function runCampaign(world: SendingWorld, plan: CampaignPlan): Prom
   return {
     count: plan.n,
     seconds,
-    cpuSeconds: after.engine - before.engine,
-    peakRssBytes: sum(world.engines.map((engine) => engine.peakRssBytes() ?? 0)),
+    cpuSeconds: difference(after.engine, before.engine),
+    peakRssBytes: sumOf(world.engines.map((engine) => engine.peakRssBytes())),
     figures: {
       uploadSeconds: (uploadedMs - beganMs) / 1_000,
       sendSeconds: (endedMs - uploadedMs) / 1_000,
-      databaseCpuUs: ((after.database - before.database) * 1e6) / plan.n,
-      sinkCpuUs: ((after.sink - before.sink) * 1e6) / plan.n,
+      ...perUnit('databaseCpuUs', difference(after.database, before.database), plan.n),
+      ...perUnit('sinkCpuUs', difference(after.sink, before.sink), plan.n),
       messages,
       connections: after.connections - before.connections,
     },
@@ -103,9 +104,9 @@ export async function runCampaign(world: SendingWorld, plan: CampaignPlan): Prom
 }
 
 interface Usage {
-  engine: number;
-  database: number;
-  sink: number;
+  engine: number | null;
+  database: number | null;
+  sink: number | null;
   messages: number;
   deliveries: number;
   connections: number;
@@ -113,21 +114,33 @@ interface Usage {
 
 async function usageOf(world: SendingWorld): Promise<Usage> {
   return {
-    engine: sum(world.engines.map((engine) => engine.cpuSeconds() ?? 0)),
-    database: world.server.cpuSeconds() ?? 0,
-    sink: world.sink.cpuSeconds() ?? 0,
+    engine: sumOf(world.engines.map((engine) => engine.cpuSeconds())),
+    database: world.server.cpuSeconds(),
+    sink: world.sink.cpuSeconds(),
     messages: await world.sink.messages(),
     deliveries: await world.sink.deliveries(),
     connections: await world.sink.connections(),
   };
 }
 
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
+/** What is not known of one is not known of all. */
+function sumOf(values: readonly (number | null)[]): number | null {
+  return values.reduce((total, one) => (total === null || one === null ? null : total + one), 0);
+}
+
+function difference(after: number | null, before: number | null): number | null {
+  return after === null || before === null ? null : after - before;
+}
+
+function perUnit(name: string, seconds: number | null, n: number): Record<string, number> {
+  return seconds === null ? {} : { [name]: (seconds * 1e6) / n };
 }
 
 /** Final outcomes of a campaign, from the rollups: a handful of rows whatever the list. */
-export async function countFinal(database: BenchDatabase, campaignId: bigint): Promise<number> {
+export async function countFinal(
+  database: Pick<BenchDatabase, 'sql'>,
+  campaignId: bigint,
+): Promise<number> {
   const [row] = await database.sql<{ count: number }[]>`
     select coalesce(sum(count), 0)::int as count from minute_rollups
     where campaign_id = ${campaignId} and kind <> 'delivery.deferred'
@@ -178,5 +191,14 @@ async function faultsOf(
     faults.push(`rows say ${rows?.accepted ?? 0} accepted of ${rows?.all ?? 0}`);
   }
   if (received !== plan.n) faults.push(`the sink has ${received} of ${plan.n} recipients`);
-  return faults;
+  return [...faults, ...(await ledgerFaults(world.sink, plan))];
+}
+
+async function ledgerFaults(sink: Sink, { n, domains }: CampaignPlan): Promise<string[]> {
+  const found = await sink.differenceTo({ n, domains });
+  if (found === null) return [];
+  const { missing, doubled, strangers, examples } = found;
+  if (missing + doubled + strangers === 0) return [];
+  const counts = `${missing} missing, ${doubled} served more than once, ${strangers} not of the list`;
+  return [`the ledger has ${counts}${examples.map((text) => `; ${text}`).join('')}`];
 }

@@ -9,17 +9,19 @@ import { fork } from 'node:child_process';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { answerOf } from './child.ts';
+import { answerOf, dismiss } from './child.ts';
+import { heldByRun, killed } from './run-scope.ts';
 
 export interface DelayProxy {
   port: number;
-  stop(): void;
+  stop(): Promise<void>;
 }
 
 export async function startDelayProxy(targetPort: number, rttMs: number): Promise<DelayProxy> {
   const child = fork(fileURLToPath(import.meta.url), [String(targetPort), String(rttMs)]);
-  const { port } = await answerOf<{ port: number }>(child);
-  return { port, stop: () => child.disconnect() };
+  heldByRun('delay', () => killed(child));
+  const { port } = await answerOf<{ port: number }>('the delay proxy', child);
+  return { port, stop: () => dismiss(child) };
 }
 
 function relay(from: Socket, to: Socket, delayMs: number): void {

@@ -12,6 +12,6 @@ export interface BenchDns {
 export async function startDns(): Promise<BenchDns> {
   const child = fork(join(import.meta.dirname, 'own-dns.ts'));
   heldByRun('DNS server', () => killed(child));
-  const { port } = await answerOf<{ port: number }>(child);
+  const { port } = await answerOf<{ port: number }>('DNS server', child);
   return { port, stop: () => dismiss(child) };
 }

@@ -14,7 +14,6 @@ import { createLogger } from '../../src/kernel/log.ts';
 
 export interface EngineReady {
   apiPort: number;
-  bouncePort: number;
   key: string;
 }
 
@@ -24,7 +23,7 @@ const database = await openDatabase(config, 'own');
 const log = createLogger(config.logLevel);
 const engine = await startEngine({ config, database, secrets: loadSecrets(config), log });
 const { key } = await createKey(database.sql, { name: 'bench', scopes: ['admin'] });
-const ready: EngineReady = { apiPort: engine.apiPort, bouncePort: engine.bouncePort, key };
+const ready: EngineReady = { apiPort: engine.apiPort, key };
 
 let stopping = false;
 async function stop(): Promise<void> {

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { createClient } from '../../src/cli/demo/client.ts';
 import type { ApiClient } from '../../src/cli/demo/client.ts';
 import type { EngineReady } from './engine-process.ts';
+import { answerOf, endOf, isGone } from './child.ts';
 import { heldByRun, killed, profilingFlags } from './run-scope.ts';
 import { cpuSecondsOf, peakRssBytesOf, rssBytesOf } from './usage.ts';
 
@@ -55,8 +56,13 @@ export const ENGINE_ENVIRONMENT = {
 
 /** A CPU profile is written then, too. */
 const LEAVES_WITHIN_MS = 20_000;
+/** More than its own grace for transactions that are under way. */
+const DRAINS_WITHIN_MS = 120_000;
 
-/** As many connections as every peer is given. */
+/**
+ * Of the bare loop, smtp-source, nodemailer and the feeder of the mail servers. More make none of them
+ * faster on two cores. Mail servers may open 100, Volley as many as its own rules let it.
+ */
 export const CONNECTIONS = 20;
 
 export function engineEnvironment(options: EngineOptions, dataDir: string): Record<string, string> {
@@ -68,7 +74,7 @@ export function engineEnvironment(options: EngineOptions, dataDir: string): Reco
     VOLLEY_BOUNCE_PORT: '0',
     VOLLEY_HELO_NAME: 'mta.shop.example',
     VOLLEY_ROUTES: `*=127.0.0.1:${options.sinkPort}`,
-
+    // As the peers have it; it is shipped with 100.
     VOLLEY_MAX_MESSAGES_PER_CONNECTION: '1000',
     VOLLEY_LOG_LEVEL: 'warn',
     ...options.environment,
@@ -93,7 +99,7 @@ export async function startEngineProcess(options: EngineOptions): Promise<Engine
     await killed(child);
     rmSync(dataDir, { recursive: true, force: true });
   });
-  const ready = await readyOrDead(child);
+  const ready = await answerOf<EngineReady>('the engine', child);
   const pid = child.pid ?? 0;
   const apiUrl = `http://127.0.0.1:${ready.apiPort}`;
   return {
@@ -105,7 +111,7 @@ export async function startEngineProcess(options: EngineOptions): Promise<Engine
     peakRssBytes: () => peakRssBytesOf(pid),
     rssBytes: () => rssBytesOf(pid),
     async stop() {
-      if (child.exitCode === null && child.signalCode === null) await end(child);
+      await end(child);
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
@@ -113,18 +119,11 @@ export async function startEngineProcess(options: EngineOptions): Promise<Engine
 
 /**
  * It tells when all is closed, and leaves. Node may then hang for ever in its own shutdown
- * (github.com/nodejs/node/issues/54918; seen once here): that is not waited for.
+ * (github.com/nodejs/node/issues/54918; seen once here): that is not waited for, nor is an engine
+ * that does not get as far.
  */
 async function end(child: ChildProcess): Promise<void> {
-  const ended = new Promise((resolve) => child.once('exit', resolve));
+  if (isGone(child)) return;
   child.once('message', () => setTimeout(() => child.kill('SIGKILL'), LEAVES_WITHIN_MS).unref());
-  child.kill('SIGTERM');
-  await ended;
-}
-
-function readyOrDead(child: ChildProcess): Promise<EngineReady> {
-  return new Promise((resolve, reject) => {
-    child.once('message', (message) => resolve(message as EngineReady));
-    child.once('exit', (code) => reject(new Error(`the engine ended with ${code ?? 'a signal'}`)));
-  });
+  await endOf(child, undefined, DRAINS_WITHIN_MS);
 }

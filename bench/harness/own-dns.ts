@@ -4,8 +4,7 @@
  *     fork('own-dns.ts')
  *
  * Every name exists: the MX of `d7.example` is `mx.d7.example`, its A is 127.0.0.1, AAAA is empty. A
- * name that begins with `dead` is never answered. Tells its port when it listens; answers `'asked'`
- * with how many questions it had.
+ * name that begins with `dead` is never answered. Tells its port when it listens.
  */
 import { createSocket } from 'node:dgram';
 
@@ -16,11 +15,9 @@ const TTL_SECONDS = [0, 0, 1, 0x2c];
 const TYPE_A = 1;
 const TYPE_MX = 15;
 const DEAD = Buffer.from('dead');
-let asked = 0;
 
 const server = createSocket('udp4');
 server.on('message', (query, from) => {
-  asked += 1;
   if (query.subarray(HEADER_BYTES + 1, HEADER_BYTES + 5).equals(DEAD)) return;
   const end = query.indexOf(0, HEADER_BYTES) + 5;
   const type = query.readUInt16BE(end - 4);
@@ -44,6 +41,5 @@ function dataOf(type: number): number[] | null {
   return type === TYPE_MX ? [0, 10, 2, 0x6d, 0x78, ...QUESTION_NAME] : null;
 }
 
-process.on('message', () => process.send?.({ asked }));
 process.on('disconnect', () => process.exit());
 server.bind(0, '127.0.0.1', () => process.send?.({ port: server.address().port }));

@@ -1,8 +1,9 @@
 /**
  * bench/sink — the receiver of every bench that sends, and what it saw.
  *
- * Postfix's smtp-sink where it is installed (or was unpacked by `peers install`), else our own; the
- * output says which. smtp-sink counts messages; our own also keeps which recipient had how many.
+ * Postfix's smtp-sink where it is installed (or was unpacked by `peers install`) and starts, else our
+ * own; the output says which, and why. smtp-sink counts messages; our own also recipients and bytes,
+ * and with a ledger which recipient had how many.
  */
 import { fork, spawn } from 'node:child_process';
 import { createServer, connect } from 'node:net';
@@ -10,8 +11,9 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { postfixFolder, postfixLibraries } from '../peers/installed.ts';
-import { answerOf, dismiss } from './child.ts';
-import type { SinkCounts } from './own-sink.ts';
+import { messageOf } from '../../src/kernel/errors.ts';
+import { answerOf, dismiss, endOf, failureOf } from './child.ts';
+import type { LedgerAnswer, LedgerQuestion, OwnSinkOptions, SinkCounts } from './own-sink.ts';
 import { heldByRun, killed } from './run-scope.ts';
 import type { Settings } from './settings.ts';
 import { cpuSecondsOf } from './usage.ts';
@@ -24,8 +26,12 @@ export interface Sink {
   /** Accepted recipients; smtp-sink counts messages only, which is the same for personalised mail. */
   deliveries(): Promise<number>;
   connections(): Promise<number>;
+  /** Of all messages, without DKIM signatures; null: this sink does not count them. */
+  bytes(): Promise<number | null>;
   /** null: this sink does not keep them. */
   ledger(): Promise<SinkCounts | null>;
+  /** How those served differ from recipients 0 to n - 1, by name; null: this sink has no ledger. */
+  differenceTo(question: LedgerQuestion): Promise<LedgerAnswer | null>;
   cpuSeconds(): number | null;
   stop(): Promise<void>;
 }
@@ -37,6 +43,10 @@ export interface SinkOptions {
   ledger?: boolean;
   /** How long each message takes; our own sink. */
   delayMs?: number;
+  /** Loses or doubles one message: does a bench find it? Our own sink. */
+  errs?: 'drop' | 'double';
+  /** Instead of the smtp-sink that is found; null: as if there were none. */
+  program?: string | null;
 }
 
 export function smtpSinkPath(): string | null {
@@ -45,41 +55,48 @@ export function smtpSinkPath(): string | null {
 }
 
 export async function startSink(options: SinkOptions): Promise<Sink> {
-  const program = smtpSinkPath();
-  const { kind, chunking = false, ledger = false, delayMs = 0 } = options;
-  const own = kind === 'own' || chunking || ledger || delayMs > 0;
-  return own || program === null ? startOwnSink(options) : startSmtpSink(program);
+  const { program = smtpSinkPath() } = options;
+  const { kind, chunking = false, ledger = false, delayMs = 0, errs } = options;
+  const own = kind === 'own' || chunking || ledger || delayMs > 0 || errs !== undefined;
+  if (own || program === null) return startOwnSink(options);
+  try {
+    return await startSmtpSink(program);
+  } catch (error) {
+    const sink = await startOwnSink(options);
+    return { ...sink, name: `${sink.name} (${messageOf(error)})` };
+  }
 }
 
 async function startOwnSink(options: SinkOptions): Promise<Sink> {
   const extensions = ['PIPELINING', 'SIZE 50000000', '8BITMIME'];
   if (options.chunking === true) extensions.push('CHUNKING');
-  const path = join(import.meta.dirname, 'own-sink.ts');
-  const child = fork(
-    path,
-    [
-      JSON.stringify({
-        extensions,
-        ledger: options.ledger === true,
-        delayMs: options.delayMs ?? 0,
-      }),
-    ],
-    { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
-  );
-  heldByRun('sink', () => killed(child));
-  const { port } = await answerOf<{ port: number }>(child);
-  const counts = async (): Promise<SinkCounts> => {
-    const answered = answerOf<SinkCounts>(child);
-    child.send('counts');
-    return answered;
+  const own: OwnSinkOptions = {
+    extensions,
+    ledger: options.ledger === true,
+    delayMs: options.delayMs ?? 0,
+    errs: options.errs ?? null,
   };
+  const path = join(import.meta.dirname, 'own-sink.ts');
+  const child = fork(path, [JSON.stringify(own)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  heldByRun('sink', () => killed(child));
+  const { port } = await answerOf<{ port: number }>('our own sink', child);
+  const ask = async <T>(question: 'counts' | LedgerQuestion): Promise<T> => {
+    const answered = answerOf<T>('our own sink', child);
+    if (child.connected) child.send(question);
+    return await answered;
+  };
+  const counts = (): Promise<SinkCounts> => ask<SinkCounts>('counts');
   return {
     port,
     name: 'our own sink',
     messages: async () => (await counts()).messages,
     deliveries: async () => (await counts()).recipients,
     connections: async () => (await counts()).connections,
+    bytes: async () => (await counts()).bytes,
     ledger: counts,
+    differenceTo: async (question) => (own.ledger ? await ask<LedgerAnswer>(question) : null),
     cpuSeconds: () => cpuSecondsOf(child.pid ?? 0),
     stop: () => dismiss(child),
   };
@@ -95,31 +112,37 @@ async function startSmtpSink(program: string): Promise<Sink> {
     { stdio: ['ignore', 'pipe', 'inherit'], env: { LD_LIBRARY_PATH: postfixLibraries() } },
   );
   heldByRun('smtp-sink', () => killed(child));
-  // `sess=20 quit=20 mesg=20000` and a CR, again and again: the last one counts.
   let tail = '';
   child.stdout.on(
     'data',
     (chunk: Buffer) => (tail = (tail + chunk.toString('latin1')).slice(-200)),
   );
-  await untilListening(port);
+  await Promise.race([untilListening(port), failureOf('smtp-sink', child)]);
   const messages = async (): Promise<number> => {
     await sleep(20);
-    return Number(/mesg=(\d+)[^=]*$/.exec(tail)?.[1] ?? 0);
+    return parseSmtpSink(tail).messages;
   };
   return {
     port,
     name: 'Postfix smtp-sink',
     messages,
     deliveries: messages,
-    connections: async () => Number(/sess=(\d+)[^s]*$/.exec(tail)?.[1] ?? 0),
+    connections: async () => parseSmtpSink(tail).connections,
+    bytes: async () => null,
     ledger: async () => null,
+    differenceTo: async () => null,
     cpuSeconds: () => cpuSecondsOf(child.pid ?? 0),
-    async stop() {
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGTERM');
-      await ended;
-    },
+    stop: () => endOf(child),
   };
+}
+
+/**
+ * `sess=20 quit=20 mesg=20000` and a CR, again and again: the last whole one counts. One cut off by
+ * the end of what was read would be another number.
+ */
+export function parseSmtpSink(tail: string): { connections: number; messages: number } {
+  const [, connections, messages] = /sess=(\d+) quit=\d+ mesg=(\d+)\r[^\r]*$/.exec(tail) ?? [];
+  return { connections: Number(connections ?? 0), messages: Number(messages ?? 0) };
 }
 
 export function freePort(): Promise<number> {

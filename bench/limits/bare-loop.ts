@@ -1,45 +1,23 @@
 /**
- * bench/bare-loop — the limit: signs and sends prebuilt messages, as fast as Node can.
+ * bench/bare-loop — the limit: signs and sends messages put together by hand, as fast as Node can.
  *
  * No database, no session state, no failures: MAIL, RCPT and DATA in one write, the next envelope
- * behind the dot of the message before it. A process of its own.
+ * behind the dot of the message before it. A process of its own (limits.ts, runChild).
  *
- *     fork('bare-loop.ts', [JSON.stringify(BareLoopOptions)])   tells BareLoopResult
+ *     fork('bare-loop.ts', [JSON.stringify(SenderOptions)])   tells 'ready', then a sample
  */
 import { connect } from 'node:net';
-import { hashBody } from '../../src/mta/dkim.ts';
-import { createMessageMaker, recipientOf, recipientsOf, senderOf } from '../harness/message.ts';
-import type { Dkim } from '../harness/settings.ts';
-import { createBenchSigner } from '../harness/signer.ts';
+import { untilTold } from '../harness/child.ts';
+import { DOMAINS, recipientsOf, senderOf } from '../harness/message.ts';
+import { createPrebuilt } from '../harness/prebuilt.ts';
+import type { SenderOptions } from '../harness/prebuilt.ts';
 import { measureHere } from '../harness/usage.ts';
 
-export interface BareLoopOptions {
-  port: number;
-  n: number;
-  /** Recipients of one message; 1: personalised. */
-  recipientsEach: number;
-  connections: number;
-  sizeBytes: number;
-  dkim: Dkim;
-}
-
-const options = JSON.parse(process.argv[2] ?? '{}') as BareLoopOptions;
-const maker = createMessageMaker(options.sizeBytes);
-const signer = createBenchSigner(options.dkim);
+const options = JSON.parse(process.argv[2] ?? '{}') as SenderOptions;
+const build = createPrebuilt(options);
+const DOT = Buffer.from('.\r\n');
 const messages = Math.ceil(options.n / options.recipientsEach);
 let begun = 0;
-const DOMAINS = 50;
-
-async function make(n: number): Promise<Buffer> {
-  const { headers, body } = maker(n, recipientOf(n, DOMAINS));
-  if (signer === null) return Buffer.from(`${headers}\r\n${body}.\r\n`, 'latin1');
-  const rest = Buffer.from(`\r\n${body}.\r\n`, 'latin1');
-  const hash = hashBody(rest.subarray(2, -3));
-  return Buffer.concat([
-    Buffer.from((await signer.signHeaders(headers, hash)) + headers, 'latin1'),
-    rest,
-  ]);
-}
 
 function envelope(n: number): string {
   const rcpts = recipientsOf(n, options.recipientsEach, DOMAINS);
@@ -63,7 +41,7 @@ function runConnection(): Promise<void> {
     const begin = (): string => {
       current = take();
       if (current === null) return 'QUIT\r\n';
-      ready = make(current);
+      ready = build(current);
       return envelope(current);
     };
     const onLine = (line: string): void => {
@@ -76,6 +54,7 @@ function runConnection(): Promise<void> {
     const sendBody = (bytes: Buffer): void => {
       socket.cork();
       socket.write(bytes);
+      socket.write(DOT);
       socket.write(begin());
       socket.uncork();
     };
@@ -90,6 +69,7 @@ function runConnection(): Promise<void> {
 }
 
 if (import.meta.main) {
+  await untilTold();
   const result = await measureHere(async () => {
     await Promise.all(Array.from({ length: options.connections }, runConnection));
     return options.n;

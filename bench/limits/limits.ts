@@ -1,39 +1,48 @@
 /**
  * bench/limits — what the machine could do at most: contenders to compare Volley with.
+ *
+ * Promises: the clock of a child runs from when all is made that is made once (key, contents, modules)
+ *           until its last message is answered, as Volley's runs from an engine that is up. smtp-source
+ *           is started inside its time: a C program, some milliseconds.
  */
 import { execFile, fork } from 'node:child_process';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { sample } from '../harness/bench.ts';
 import type { Contender, Sample } from '../harness/bench.ts';
 import { heldByRun, killed } from '../harness/run-scope.ts';
 import { smtpSinkPath, untilReceived } from '../harness/sink.ts';
 import type { Sink } from '../harness/sink.ts';
+import { answerOf } from '../harness/child.ts';
+import type { SenderOptions } from '../harness/prebuilt.ts';
 import { postfixLibraries } from '../peers/installed.ts';
-import type { BareLoopOptions } from './bare-loop.ts';
 
 export const BARE_LOOP = 'bare sign-and-send loop';
 export const SMTP_SOURCE = 'smtp-source';
 
-type LoopOptions = Omit<BareLoopOptions, 'port'>;
+type LoopOptions = Omit<SenderOptions, 'port'>;
 
-/** Runs a script of ours as a child that tells its sample when it is done. */
+/** Nothing that is measured sends for so long. */
+const SENDS_WITHIN_MS = 600_000;
+
+/**
+ * Runs a script of ours as a child that says when it is ready (child.ts, untilTold), is told to begin,
+ * and tells its sample. `onReady` is called right before it is told.
+ */
 export async function runChild(
   path: string,
   argument: object,
-  flags: readonly string[] = [],
+  { flags = [], onReady }: { flags?: readonly string[]; onReady?: () => void } = {},
 ): Promise<Sample> {
+  const name = basename(path);
   const child = fork(path, [JSON.stringify(argument)], { execArgv: [...flags] });
   heldByRun('child', () => killed(child));
-  return await new Promise((resolve, reject) => {
-    child.once('message', (message) => {
-      const told = message as Partial<Sample>;
-      resolve(sample(told.count ?? 0, told.seconds ?? 0, told));
-    });
-    child.once('exit', (code) => {
-      if (code !== 0) reject(new Error(`${path} ended with ${code ?? 'a signal'}`));
-    });
-  });
+  await answerOf(name, child);
+  const answered = answerOf<Partial<Sample>>(name, child, SENDS_WITHIN_MS);
+  onReady?.();
+  child.send('go');
+  const told = await answered;
+  return sample(told.count ?? 0, told.seconds ?? 0, told);
 }
 
 export function bareLoop(sink: Sink, port: number, options: LoopOptions): Contender {
@@ -63,14 +72,14 @@ export async function counted(
 }
 
 /** null where Postfix is not installed. */
-export function smtpSource(sink: Sink, options: LoopOptions): Contender | null {
+export function smtpSource(sink: Sink, port: number, options: LoopOptions): Contender | null {
   const program = smtpSinkPath()?.replace('smtp-sink', 'smtp-source');
   if (program === undefined) return null;
   const messages = Math.ceil(options.n / options.recipientsEach);
   const args = ['-d', '-s', String(options.connections), '-m', String(messages)];
   args.push('-l', String(options.sizeBytes), '-f', 'a@shop.example', '-t', 'user@d1.example');
   if (options.recipientsEach > 1) args.push('-r', String(options.recipientsEach));
-  args.push(`127.0.0.1:${sink.port}`);
+  args.push(`127.0.0.1:${port}`);
   return {
     name: SMTP_SOURCE,
     role: 'limit',
@@ -78,7 +87,7 @@ export function smtpSource(sink: Sink, options: LoopOptions): Contender | null {
       const before = await sink.deliveries();
       const beganMs = performance.now();
       const env = { LD_LIBRARY_PATH: postfixLibraries() };
-      const running = promisify(execFile)(program, args, { env });
+      const running = promisify(execFile)(program, args, { env, timeout: SENDS_WITHIN_MS });
       heldByRun('smtp-source', () => killed(running.child));
       await running;
       const seconds = (performance.now() - beganMs) / 1_000;

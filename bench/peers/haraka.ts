@@ -9,6 +9,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ResourceStack } from '../../src/kernel/lifecycle.ts';
+import { endOf, failureOf } from '../harness/child.ts';
 import { freePort, untilListening } from '../harness/sink.ts';
 import { cpuSecondsOf } from '../harness/usage.ts';
 import { harakaFolder } from './installed.ts';
@@ -55,10 +56,7 @@ export async function startHaraka(stack: ResourceStack, sinkPort: number): Promi
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { PATH: process.env['PATH'] ?? '' },
   });
-  stack.onRelease('Haraka', async () => {
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    if (child.exitCode === null && child.kill('SIGKILL')) await ended;
-  });
-  await untilListening(port);
+  stack.onRelease('Haraka', () => endOf(child, () => void child.kill('SIGKILL')));
+  await Promise.race([untilListening(port), failureOf('Haraka', child)]);
   return { port, cpuSeconds: () => cpuSecondsOf(child.pid ?? 0) };
 }

@@ -1,5 +1,8 @@
 /**
  * bench/peers/mail-server — a mail server as a contender: fed over SMTP, timed until the sink has all.
+ *
+ * The clock starts when server and feeder are up and the feeder is told to begin: accepting the mail is
+ * the server's work, as the upload is Volley's; starting a Node is not.
  */
 import { join } from 'node:path';
 import { sample } from '../harness/bench.ts';
@@ -7,7 +10,7 @@ import type { Contender } from '../harness/bench.ts';
 import { untilReceived } from '../harness/sink.ts';
 import type { Sink } from '../harness/sink.ts';
 import { runChild } from '../limits/limits.ts';
-import type { BareLoopOptions } from '../limits/bare-loop.ts';
+import type { SenderOptions } from '../harness/prebuilt.ts';
 
 export interface MailServer {
   port: number;
@@ -21,7 +24,7 @@ export function mailServerContender(
   name: string,
   server: MailServer,
   sink: Sink,
-  options: Omit<BareLoopOptions, 'port'>,
+  options: Omit<SenderOptions, 'port'>,
 ): Contender {
   return {
     name,
@@ -29,8 +32,9 @@ export function mailServerContender(
     async run() {
       const before = await sink.deliveries();
       const cpuBefore = server.cpuSeconds();
-      const beganMs = performance.now();
-      const fed = await runChild(FEEDER, { ...options, port: server.port });
+      let beganMs = 0;
+      const onReady = (): void => void (beganMs = performance.now());
+      const fed = await runChild(FEEDER, { ...options, port: server.port }, { onReady });
       const all = await untilReceived(sink, before, options.n);
       const seconds = (performance.now() - beganMs) / 1_000;
       const seen = (await sink.deliveries()) - before;

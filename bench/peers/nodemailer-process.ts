@@ -1,34 +1,40 @@
 /**
  * bench/nodemailer-process — nodemailer as the sender, in a process of its own.
  *
- *     fork('nodemailer-process.ts', [JSON.stringify(NodemailerOptions)])   tells a sample
+ *     fork('nodemailer-process.ts', [JSON.stringify(NodemailerOptions)])   tells 'ready', then a sample
  *
- * pool: createTransport({ pool: true }), which composes MIME and signs. connection: SMTPConnection
- * over prebuilt messages, one at a time on each connection: the least that nodemailer can do.
+ * pool: createTransport({ pool: true }), which composes MIME and signs: content, slots and header
+ * fields as Volley's campaign has them. connection: SMTPConnection over prebuilt messages, one at a
+ * time on each connection: the least that nodemailer can do. The key and the pool are made before the
+ * clock runs.
  */
 import { createTransport } from 'nodemailer';
 import SMTPConnection from 'nodemailer/lib/smtp-connection';
-import type { BareLoopOptions } from '../limits/bare-loop.ts';
+import { untilTold } from '../harness/child.ts';
 import {
   campaignContent,
-  createMessageMaker,
   DOMAIN,
+  DOMAINS,
+  fillFor,
+  listFields,
   recipientsOf,
   senderOf,
 } from '../harness/message.ts';
+import { createPrebuilt } from '../harness/prebuilt.ts';
+import type { SenderOptions } from '../harness/prebuilt.ts';
 import { privateKeyFor, SELECTOR } from '../harness/signer.ts';
 import { measureHere } from '../harness/usage.ts';
 
-export interface NodemailerOptions extends BareLoopOptions {
+export interface NodemailerOptions extends SenderOptions {
   kind: 'pool' | 'connection';
 }
 
 const options = JSON.parse(process.argv[2] ?? '{}') as NodemailerOptions;
 const messages = Math.ceil(options.n / options.recipientsEach);
 
-const to50 = (n: number): string[] => recipientsOf(n, options.recipientsEach, 50);
+const recipients = (n: number): string[] => recipientsOf(n, options.recipientsEach, DOMAINS);
 
-async function sendByPool(): Promise<number> {
+function createPoolWork(): () => Promise<number> {
   const dkim =
     options.dkim === 'none'
       ? {}
@@ -51,32 +57,42 @@ async function sendByPool(): Promise<number> {
     maxMessages: 1_000,
     ...dkim,
   });
-  const content = campaignContent(options.sizeBytes, true);
-  const fill = (template: string, n: number): string =>
-    template.replaceAll('{{name}}', `Name ${n}`).replaceAll('{{points}}', String(n % 997));
+  const personalised = options.recipientsEach === 1;
+  const content = campaignContent(options.sizeBytes, personalised);
   let next = 0;
   const lane = async (): Promise<void> => {
     while (next < messages) {
       const n = next++;
-      const to = to50(n);
+      const to = recipients(n);
+      const fill = fillFor(n);
       await pool.sendMail({
         envelope: { from: senderOf(n), to },
         from: `Corner Shop <news@${DOMAIN}>`,
-        to: to.length === 1 ? to : 'undisclosed-recipients:;',
-        subject: fill(content.subject, n),
-        html: fill(content.source, n),
-        text: fill(content.text, n),
+        to: personalised ? { name: `Name ${n}`, address: to[0] ?? '' } : 'undisclosed-recipients:;',
+        subject: fill(content.subject),
+        html: fill(content.source),
+        text: fill(content.text),
+        headers: personalised ? unfolded(listFields(n)) : {},
       });
     }
   };
-  // Twice as many as connections, so that none of them waits for us.
-  await Promise.all(Array.from({ length: options.connections * 2 }, lane));
-  pool.close();
-  return options.n;
+  return async () => {
+    // Twice as many as connections, so that none of them waits for us.
+    await Promise.all(Array.from({ length: options.connections * 2 }, lane));
+    pool.close();
+    return options.n;
+  };
 }
 
-async function sendByConnections(): Promise<number> {
-  const maker = createMessageMaker(options.sizeBytes);
+/** It folds by itself. */
+function unfolded(fields: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, value.replaceAll('\r\n', '')]),
+  );
+}
+
+function createConnectionsWork(): () => Promise<number> {
+  const build = createPrebuilt(options);
   let next = 0;
   const lane = async (): Promise<void> => {
     const connection = new SMTPConnection({
@@ -90,25 +106,24 @@ async function sendByConnections(): Promise<number> {
     });
     while (next < messages) {
       const n = next++;
-      const to = to50(n);
-      const { headers, body } = maker(n, to[0] ?? '');
+      const to = recipients(n);
+      const message = await build(n);
       await new Promise<void>((resolve, reject) => {
-        connection.send(
-          { from: senderOf(n), to },
-          Buffer.from(`${headers}\r\n${body}`, 'latin1'),
-          (error) => {
-            if (error === null) resolve();
-            else reject(error);
-          },
-        );
+        connection.send({ from: senderOf(n), to }, message, (error) => {
+          if (error === null) resolve();
+          else reject(error);
+        });
       });
     }
     connection.quit();
   };
-  await Promise.all(Array.from({ length: options.connections }, lane));
-  return options.n;
+  return async () => {
+    await Promise.all(Array.from({ length: options.connections }, lane));
+    return options.n;
+  };
 }
 
-const work = options.kind === 'pool' ? sendByPool : sendByConnections;
+const work = options.kind === 'pool' ? createPoolWork() : createConnectionsWork();
+await untilTold();
 process.send?.(await measureHere(work));
 process.disconnect();

@@ -1,12 +1,12 @@
 /** bench/nodemailer — nodemailer as a contender: its pool, and its bare SMTPConnection. */
 import { join } from 'node:path';
 import type { Contender } from '../harness/bench.ts';
+import type { SenderOptions } from '../harness/prebuilt.ts';
 import type { Sink } from '../harness/sink.ts';
 import { counted, runChild } from '../limits/limits.ts';
-import type { BareLoopOptions } from '../limits/bare-loop.ts';
 import type { NodemailerOptions } from './nodemailer-process.ts';
 
-type Options = Omit<BareLoopOptions, 'port'>;
+type Options = Omit<SenderOptions, 'port'>;
 
 function contender(
   name: string,
@@ -27,7 +27,7 @@ function contender(
   };
 }
 
-/** Composes MIME and signs for every message, as its users do. */
+/** Composes MIME and signs for every message, as its users do; the same content and list fields. */
 export function nodemailerPool(sink: Sink, port: number, options: Options): Contender {
   return contender('nodemailer pool', 'pool', sink, port, options);
 }

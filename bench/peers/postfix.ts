@@ -3,8 +3,8 @@
  * a temporary folder, no account made, `master` started by us and ended by us.
  *
  * Tuned as its documents advise for relaying: connection cache on demand, raised concurrency and
- * processes, no inflow delay, no content checks. Fed by the bare loop over SMTP; the time runs until
- * the sink has every message.
+ * processes, no inflow delay, no content checks. Fed over SMTP (mail-server.ts); the time runs until the
+ * sink has every message. The feeder may ask for XVERP: a copy for every recipient of one message.
  *
  * Needs root: Postfix's daemons change their user.
  */
@@ -13,6 +13,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ResourceStack } from '../../src/kernel/lifecycle.ts';
+import { endOf, failureOf } from '../harness/child.ts';
 import { freePort, untilListening } from '../harness/sink.ts';
 import { familyCpuSeconds } from '../harness/usage.ts';
 import { postfixFolder, postfixLibraries } from './installed.ts';
@@ -116,11 +117,8 @@ export async function startPostfix(stack: ResourceStack, sinkPort: number): Prom
       PATH: '/usr/bin:/bin',
     },
   });
-  stack.onRelease('Postfix', async () => {
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    if (child.exitCode === null && child.kill('SIGTERM')) await ended;
-  });
-  await untilListening(port);
+  stack.onRelease('Postfix', () => endOf(child));
+  await Promise.race([untilListening(port), failureOf('Postfix', child)]);
   return { port, cpuSeconds: () => familyCpuSeconds(child.pid ?? 0) };
 }
 

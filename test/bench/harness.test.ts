@@ -209,7 +209,7 @@ describe('the sink', () => {
     await new Promise((resolve) => socket.once('data', resolve));
     const answeredMs = performance.now() - beganMs - greetedMs;
     socket.destroy();
-    proxy.stop();
+    await proxy.stop();
     expect(greetedMs).toBeGreaterThan(95);
     expect(answeredMs).toBeGreaterThan(195);
   });

@@ -72,7 +72,7 @@ export async function startStand(kind: ReceiverKind): Promise<Stand> {
     async stop() {
       await world.stop();
       for (const tap of taps.values()) await tap.close();
-      line.stop();
+      await line.stop();
       await room.leave();
     },
   };
