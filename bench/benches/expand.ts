@@ -11,7 +11,7 @@ import type { Filled } from '../harness/fill.ts';
 import { startPostgres } from '../harness/postgres.ts';
 import type { BenchDatabase, BenchServer } from '../harness/postgres.ts';
 import type { Settings } from '../harness/settings.ts';
-import { measureShared } from '../harness/usage.ts';
+import { cpuFigure, measureShared, usedBetween } from '../harness/usage.ts';
 
 const ROWS = 300_000;
 const FULL = 1_000_000;
@@ -60,13 +60,14 @@ function volley(
       const database = await copy();
       const { sql } = database;
       await sql`update campaigns set state = 'expanding' where id = ${campaignId}`;
-      const databaseBefore = server.cpuSeconds() ?? 0;
+      const databaseBefore = server.cpuSeconds();
       const deps = { sql, clock: systemClock, batchSize: 100, chunkSize: CHUNK_SIZE };
       const taken = await measureShared(async () => {
         await expandCampaign(deps, campaignId);
         return n;
       });
-      const databaseCpuUs = (((server.cpuSeconds() ?? 0) - databaseBefore) * 1e6) / n;
+      const databaseSeconds = usedBetween(databaseBefore, server.cpuSeconds());
+      const figures = cpuFigure('databaseCpuUs', databaseSeconds, n);
       const [found] = await sql<{ deliveries: number; owned: number }[]>`
         select (select count(*)::int from deliveries where state = 'pending') as deliveries,
           (select sum(last_delivery_id - first_delivery_id + 1)::int from batches) as owned`;
@@ -75,7 +76,7 @@ function volley(
       const faults = exact
         ? []
         : [`${found?.deliveries ?? 0} deliveries, ${found?.owned ?? 0} in batches`];
-      return sample(n, taken.seconds, { ...taken, figures: { databaseCpuUs }, faults });
+      return sample(n, taken.seconds, { ...taken, figures, faults });
     },
   };
 }

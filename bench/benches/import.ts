@@ -16,6 +16,7 @@ import { startEngineProcess } from '../harness/engine.ts';
 import { startPostgres } from '../harness/postgres.ts';
 import type { Settings } from '../harness/settings.ts';
 import { startSink } from '../harness/sink.ts';
+import { cpuFigure, usedBetween } from '../harness/usage.ts';
 
 const ROWS = 300_000;
 const FULL = 1_000_000;
@@ -99,8 +100,8 @@ function volley(world: SendingWorld, n: number): Contender {
         mode: 'parallel',
         domains: 1,
       });
-      const cpuBefore = engine.cpuSeconds() ?? 0;
-      const databaseBefore = world.server.cpuSeconds() ?? 0;
+      const cpuBefore = engine.cpuSeconds();
+      const databaseBefore = world.server.cpuSeconds();
       const beganMs = performance.now();
       const response = await fetch(`${engine.apiUrl}/v1/campaigns/${id}/recipients`, {
         method: 'POST',
@@ -110,11 +111,11 @@ function volley(world: SendingWorld, n: number): Contender {
       });
       const { accepted } = (await response.json()) as { accepted: number };
       const seconds = (performance.now() - beganMs) / 1_000;
-      const databaseCpuUs = (((world.server.cpuSeconds() ?? 0) - databaseBefore) * 1e6) / n;
+      const databaseSeconds = usedBetween(databaseBefore, world.server.cpuSeconds());
       return sample(n, seconds, {
-        cpuSeconds: (engine.cpuSeconds() ?? 0) - cpuBefore,
+        cpuSeconds: usedBetween(cpuBefore, engine.cpuSeconds()),
         peakRssBytes: engine.peakRssBytes(),
-        figures: { databaseCpuUs },
+        figures: cpuFigure('databaseCpuUs', databaseSeconds, n),
         faults: [
           ...(accepted === n ? [] : [`${accepted} of ${n} rows accepted`]),
           ...(await faultsOfRows(world.database.sql, parseId('cmp', id) ?? 0n, n)),

@@ -27,7 +27,7 @@ import {
 import { startPostgres } from '../harness/postgres.ts';
 import type { BenchDatabase, BenchServer } from '../harness/postgres.ts';
 import type { Settings } from '../harness/settings.ts';
-import { measureShared } from '../harness/usage.ts';
+import { cpuFigure, measureShared, usedBetween } from '../harness/usage.ts';
 import { claim, countClaimed, giveBack, record } from './queue-work.ts';
 
 const FEW = 100_000;
@@ -140,16 +140,18 @@ function claiming({ n }: Settings): Work {
       await giveBack(place.database.sql);
     },
     async run(server, place, round) {
-      const total = { count: 0, seconds: 0, cpuSeconds: 0, database: 0 };
+      const total = { count: 0, seconds: 0, cpuSeconds: 0 };
+      let database: number | null = 0;
       const faults: string[] = [];
       for (let i = 0; i < REPETITIONS; i += 1) {
-        const before = server.cpuSeconds() ?? 0;
+        const before = server.cpuSeconds();
         let rows: QueuedRecipient[] = [];
         const taken = await measureShared(async () => {
           rows = await claimAt(place, (round - 1) * REPETITIONS + i + 1);
           return rows.length;
         });
-        total.database += (server.cpuSeconds() ?? 0) - before;
+        const used = usedBetween(before, server.cpuSeconds());
+        database = used === null || database === null ? null : database + used;
         total.count += taken.count;
         total.seconds += taken.seconds;
         total.cpuSeconds += taken.cpuSeconds;
@@ -157,9 +159,9 @@ function claiming({ n }: Settings): Work {
         faults.push(...faultsOfClaim(rows, owned, claims * PER_CLAIM));
         await giveBack(place.database.sql);
       }
-      const { count, seconds, cpuSeconds, database } = total;
-      const databaseCpuUs = (database * 1e6) / count;
-      return sample(count, seconds, { cpuSeconds, figures: { databaseCpuUs }, faults });
+      const { count, seconds, cpuSeconds } = total;
+      const figures = cpuFigure('databaseCpuUs', database, count);
+      return sample(count, seconds, { cpuSeconds, figures, faults });
     },
   };
 }
@@ -191,15 +193,16 @@ function recording({ n, rounds }: Settings): Work {
     async run(server, place) {
       const { sql } = place.database;
       const rows = await halfLarge(place, claims);
-      const before = server.cpuSeconds() ?? 0;
+      const before = server.cpuSeconds();
       const taken = await measureShared(async () => {
         await record(sql, place.campaignId, rows);
         return rows.length;
       });
-      const databaseCpuUs = (((server.cpuSeconds() ?? 0) - before) * 1e6) / taken.count;
+      const database = usedBetween(before, server.cpuSeconds());
+      const figures = cpuFigure('databaseCpuUs', database, taken.count);
       const faults = await faultsOfRecord(place, rows, 2 * claims * PER_CLAIM * BATCH_SIZE);
       await sql`vacuum deliveries, batches`;
-      return sample(taken.count, taken.seconds, { ...taken, figures: { databaseCpuUs }, faults });
+      return sample(taken.count, taken.seconds, { ...taken, figures, faults });
     },
   };
 }

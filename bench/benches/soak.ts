@@ -23,6 +23,7 @@ import { spread } from '../harness/rounds.ts';
 import type { Settings } from '../harness/settings.ts';
 import { startSink } from '../harness/sink.ts';
 import type { Sink } from '../harness/sink.ts';
+import { usedBetween } from '../harness/usage.ts';
 
 const SECONDS = 30;
 const WINDOWS = 10;
@@ -90,7 +91,7 @@ async function run(database: BenchDatabase, sink: Sink, seconds: number): Promis
   const rates: number[] = [];
   const memory: (number | null)[] = [];
   const beganMs = performance.now();
-  const cpuBefore = engine.cpuSeconds() ?? 0;
+  const cpuBefore = engine.cpuSeconds();
   const first = await sink.messages();
   let messages = first;
   let windowMs = beganMs;
@@ -103,7 +104,7 @@ async function run(database: BenchDatabase, sink: Sink, seconds: number): Promis
     messages = now;
     windowMs = nowMs;
   }
-  const cpuSeconds = (engine.cpuSeconds() ?? 0) - cpuBefore;
+  const cpuSeconds = usedBetween(cpuBefore, engine.cpuSeconds());
   const peakRssBytes = engine.peakRssBytes();
   const faults = [...faultsOfWindows(rates), ...(await stopAndCount(engine, database, sink))];
   return sample(messages - first, (windowMs - beganMs) / 1_000, {

@@ -21,7 +21,7 @@ import type { BenchDatabase, BenchServer } from '../harness/postgres.ts';
 import { quantile } from '../harness/rounds.ts';
 import type { Settings } from '../harness/settings.ts';
 import { SuppressionFiles } from '../harness/suppression-files.ts';
-import { measureShared } from '../harness/usage.ts';
+import { cpuFigure, measureShared, usedBetween } from '../harness/usage.ts';
 
 const ENTRIES = 500_000;
 const MILLION = 1_000_000;
@@ -105,11 +105,11 @@ async function measureServed(
   try {
     const files = new SuppressionFiles(engine, entries);
     const checksMs = await timeChecks(files, entries);
-    const cpuBefore = engine.cpuSeconds() ?? 0;
-    const databaseBefore = server.cpuSeconds() ?? 0;
+    const cpuBefore = engine.cpuSeconds();
+    const databaseBefore = server.cpuSeconds();
     const imported = await files.import();
-    const databaseCpuUs = (((server.cpuSeconds() ?? 0) - databaseBefore) * 1e6) / imported.rows;
-    const cpuSeconds = (engine.cpuSeconds() ?? 0) - cpuBefore;
+    const databaseSeconds = usedBetween(databaseBefore, server.cpuSeconds());
+    const cpuSeconds = usedBetween(cpuBefore, engine.cpuSeconds());
     const rejectsMs = await timedMs(() => files.readRejects());
     const exported = await files.export();
     return sample(imported.rows, imported.seconds, {
@@ -118,7 +118,7 @@ async function measureServed(
       figures: {
         check1000Ms: quantile(checksMs, 0.5),
         check1000P95Ms: quantile(checksMs, 0.95),
-        importDatabaseCpuUs: databaseCpuUs,
+        ...cpuFigure('importDatabaseCpuUs', databaseSeconds, imported.rows),
         rejectsMs,
         exportRows: exported.rows,
         exportSeconds: exported.seconds,

@@ -85,6 +85,20 @@ function statusBytes(pid: number, field: string): number | null {
   }
 }
 
+/** CPU seconds from one reading to a later one; null: not known. */
+export function usedBetween(before: number | null, after: number | null): number | null {
+  return before === null || after === null ? null : after - before;
+}
+
+/** As a figure, of one unit of work; none when it is not known. */
+export function cpuFigure(
+  name: string,
+  seconds: number | null,
+  count: number,
+): Record<string, number> {
+  return seconds === null ? {} : { [name]: (seconds * 1e6) / count };
+}
+
 export interface Usage {
   count: number;
   seconds: number;

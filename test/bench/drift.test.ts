@@ -3,6 +3,7 @@ import { untilMore } from '../../bench/benches/restart.ts';
 import { driftFigures, driftPercent, faultsOfWindows, soak } from '../../bench/benches/soak.ts';
 import { emptyLists } from '../../bench/harness/requests.ts';
 import { parseSettings } from '../../bench/harness/settings.ts';
+import { cpuFigure, usedBetween } from '../../bench/harness/usage.ts';
 
 const steady = Array.from({ length: 10 }, () => 100);
 
@@ -65,4 +66,11 @@ test('an answer with nothing in its list is seen', () => {
   expect(emptyLists('{"data":[],"held_providers":[]}')).toEqual(['data']);
   expect(emptyLists('{"data":[1],"by_class":[]}')).toEqual(['by_class']);
   expect(emptyLists('{"state":"sending"}')).toEqual([]);
+});
+
+test('what is not known of a process is no figure', () => {
+  expect(usedBetween(1, 3)).toBe(2);
+  expect([usedBetween(null, 3), usedBetween(1, null)]).toEqual([null, null]);
+  expect(cpuFigure('databaseCpuUs', 0.5, 1_000)).toEqual({ databaseCpuUs: 500 });
+  expect(cpuFigure('databaseCpuUs', null, 1_000)).toEqual({});
 });
