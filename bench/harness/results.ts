@@ -6,7 +6,7 @@
  *
  * Of the rows of one bench and variant, whatever its size, the page shows one. A row may stand there when it is of three
  * runs or more, when its bench is measured once by nature (facts.ts), or when it is of the size the bars
- * are meant at. Of those the best one: with peers before without, smtp-sink before our own sink (it
+ * are meant at (or of one at which a run is long). Of those the best one: with peers before without, smtp-sink before our own sink (it
  * costs less, so it is another measure), more work before less, three runs before one, and among
  * equals the newest.
  *
@@ -70,12 +70,8 @@ export function publishedRows(names: readonly string[], folder = RESULTS): Resul
 
 function mayBePublished(row: ResultRow): boolean {
   if (row.result.faults.length > 0) return false;
-  const { once, full } = factsOf(row.bench);
-  return (
-    row.rounds >= ENOUGH_ROUNDS ||
-    once === true ||
-    (full !== undefined && (sizeOf(row) ?? 0) >= full)
-  );
+  const { once, full = Infinity, onceFrom = full } = factsOf(row.bench);
+  return row.rounds >= ENOUGH_ROUNDS || once === true || (sizeOf(row) ?? 0) >= onceFrom;
 }
 
 /** What two rows must have in common to be of one measure. */

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { endToEnd } from '../../bench/benches/end-to-end.ts';
 import { perSecond, sample } from '../../bench/harness/bench.ts';
 import type { Bench, ContenderResult, Prepared, Sample } from '../../bench/harness/bench.ts';
 import { appendRow, publishedRows, sizeOf } from '../../bench/harness/results.ts';
@@ -174,6 +175,21 @@ describe('results', () => {
       '2026-01-01',
     ]);
     expect(published([full, at('2026-01-02', { ...full.variant, dkim: 'none' })])).toHaveLength(2);
+  });
+
+  test('a campaign of a million stands beside the run with peers, and has a bar for memory', () => {
+    const million = { ...parseSettings(['--dkim', 'none', '--n', '1000000']), rounds: 1 };
+    const large = endToEndRow(
+      '2026-01-02',
+      { variant: endToEnd.describe(million), n: million.n, rounds: 1 },
+      false,
+    );
+    const variant = endToEnd.describe({ ...million, n: 60_000 });
+    expect(published([endToEndRow('2026-01-01', { variant }), large])).toHaveLength(2);
+    const bars = (n: number): string[] =>
+      endToEnd.bars(large.result, { ...million, n }).map(({ what }) => what);
+    expect(bars(1_000_000)).toContain('peak RSS, MB');
+    expect(bars(999_999)).not.toContain('peak RSS, MB');
   });
 
   test('one run is enough in full and for what is measured once, and is said', () => {
