@@ -10,7 +10,7 @@ import { perSecond } from '../harness/bench.ts';
 import type { Bench, Contender, Prepared } from '../harness/bench.ts';
 import { SECRET } from '../harness/engine.ts';
 import { fillCampaign, keepKeys } from '../harness/fill.ts';
-import { campaignContent, DOMAIN } from '../harness/message.ts';
+import { campaignContent, DOMAIN, fillFor } from '../harness/message.ts';
 import { microAsync } from '../harness/micro.ts';
 import { startPostgres } from '../harness/postgres.ts';
 import type { Settings } from '../harness/settings.ts';
@@ -66,21 +66,16 @@ async function prepare(settings: Settings): Promise<Prepared> {
 
 function nodemailer(count: number, sizeBytes: number): Contender {
   const { subject, source, text } = campaignContent(sizeBytes, true);
-  const fill = (template: string, i: number): string =>
-    template
-      .replaceAll('{{name}}', `Name ${i}`)
-      .replaceAll('{{points}}', String(i % 997))
-      .replaceAll('{{city}}', 'Berlin')
-      .replaceAll('{{unsubscribe_url}}', `https://${DOMAIN}/u/token${i}`);
-  return microAsync('nodemailer MailComposer', 'peer', Math.ceil(count / 4), (i) =>
-    new MailComposer({
+  return microAsync('nodemailer MailComposer', 'peer', Math.ceil(count / 4), (i) => {
+    const fill = fillFor(i);
+    return new MailComposer({
       from: `Corner Shop <news@${DOMAIN}>`,
       to: `user${i}@d1.example`,
-      subject: fill(subject, i),
-      html: fill(source, i),
-      text: fill(text, i),
+      subject: fill(subject),
+      html: fill(source),
+      text: fill(text),
     })
       .compile()
-      .build(),
-  );
+      .build();
+  });
 }

@@ -120,19 +120,24 @@ async function run(world: World, wanted: number, seconds: number): Promise<Sampl
   await sleep(TAKES_MS);
   const first = await sink.messages();
   const windowMs = performance.now();
-  const cpuBefore = engine.cpuSeconds() ?? 0;
+  const cpuBefore = engine.cpuSeconds();
   await sleep(seconds * 1_000);
   const count = (await sink.messages()) - first;
   const tookSeconds = (performance.now() - windowMs) / 1_000;
-  const cpuSeconds = (engine.cpuSeconds() ?? 0) - cpuBefore;
-  const rssEndMb = Math.round((engine.rssBytes() ?? 0) / 1e6);
+  const cpuAfter = engine.cpuSeconds();
+  const cpuSeconds = cpuBefore === null || cpuAfter === null ? null : cpuAfter - cpuBefore;
+  const rssEnd = engine.rssBytes();
   const peakRssBytes = engine.peakRssBytes();
   const connections = await sink.connections();
   faults.push(...(await stopAndCount(engine, database, sink)));
   return sample(count, tookSeconds, {
     cpuSeconds,
     peakRssBytes,
-    figures: { openAfterSeconds, connections, rssEndMb },
+    figures: {
+      openAfterSeconds,
+      connections,
+      ...(rssEnd === null ? {} : { rssEndMb: Math.round(rssEnd / 1e6) }),
+    },
     faults,
   });
 }
