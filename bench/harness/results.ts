@@ -4,11 +4,12 @@
  * Promises: a failed run (a lost or doubled message) is kept as failed, without figures, and is never
  *           in RESULTS.md. Rows are only added; those of older versions stay readable.
  *
- * Of the rows of one bench and variant, whatever its size, the page shows one. A row may stand there when it is of three
- * runs or more, when its bench is measured once by nature (facts.ts), or when it is of the size the bars
- * are meant at (or of one at which a run is long). Of those the best one: with peers before without, smtp-sink before our own sink (it
- * costs less, so it is another measure), more work before less, three runs before one, and among
- * equals the newest.
+ * Of the rows of one bench and variant, whatever its size, the page shows one. A row may stand there
+ * when it is of three runs or more, when its bench is measured once by nature (facts.ts), or when it is
+ * of the size the bars are meant at, or of one at which a run is long; never one from before its bench
+ * measured what it does now (`since` in facts.ts). Of those the best one: with peers before without,
+ * smtp-sink before our own sink (it costs less, so it is another measure), more work before less, three
+ * runs before one, and among equals the newest.
  *
  * Why:      a quick look (`--n 100`, `--rounds 1`, without --compare, `--sink own`) was once written
  *           over the published run with peers, and nobody saw it. The price: after the engine has
@@ -70,7 +71,8 @@ export function publishedRows(names: readonly string[], folder = RESULTS): Resul
 
 function mayBePublished(row: ResultRow): boolean {
   if (row.result.faults.length > 0) return false;
-  const { once, full = Infinity, onceFrom = full } = factsOf(row.bench);
+  const { once, full = Infinity, onceFrom = full, since = '' } = factsOf(row.bench);
+  if (row.at < since) return false;
   return row.rounds >= ENOUGH_ROUNDS || once === true || (sizeOf(row) ?? 0) >= onceFrom;
 }
 

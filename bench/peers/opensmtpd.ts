@@ -4,9 +4,8 @@
  *
  * By itself it holds what goes to one relay back from 50 tasks on, until 30 are left, and lets ten go at
  * a time (task-hiwat, task-lowat, task-release). Raised: 2,000 messages took 6.6 and 7.9 s instead of
- * 13.9 and 11.6. It still uses less than half of one core: what is left is the way of each message
- * through its processes (queue, scheduler, control, sender), one hand-over after the other. No fsync
- * was seen while it drains; more in flight (`scheduler limit`) changed nothing.
+ * 13.9 and 11.6, on a busy machine. It still uses less than half of one core, and what it waits for is
+ * not known: a second of strace on its queue saw no fsync. A ratio to it says little.
  *
  * Needs root and `unshare`. Fed over SMTP (mail-server.ts); the time runs until the sink has every
  * message. It sends one transaction a recipient unless they come together, so single copies stay one.

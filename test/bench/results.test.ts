@@ -121,8 +121,8 @@ describe('results', () => {
   }
 
   test('the newest good row of a bench counts, and a failed run never does', () => {
-    const rows = [row('2026-01-02'), row('2026-01-01'), row('2026-01-03', ['lost'])];
-    expect(published(rows)).toEqual(['2026-01-02']);
+    const rows = [row('2027-01-02'), row('2027-01-01'), row('2027-01-03', ['lost'])];
+    expect(published(rows)).toEqual(['2027-01-02']);
   });
 
   test.each<[string, Partial<ResultRow>, boolean]>([
@@ -131,24 +131,30 @@ describe('results', () => {
     ['without peers', {}, false],
     ['into our own sink', { notes: ['receiver: our own sink; 60,000 recipients'] }, true],
   ])('a newer row %s does not replace a published one', (_, more, peer) => {
-    const quick = endToEndRow('2026-01-02', more, peer);
-    expect(published([endToEndRow('2026-01-01', {}), quick])).toEqual(['2026-01-01']);
+    const quick = endToEndRow('2027-01-02', more, peer);
+    expect(published([endToEndRow('2027-01-01', {}), quick])).toEqual(['2027-01-01']);
+  });
+
+  test('what was measured otherwise before is not shown, however good', () => {
+    const rows = [endToEndRow('2026-11-24T20:54', { n: 1_000_000 }), endToEndRow('2027-01-01', {})];
+    expect(published(rows)).toEqual(['2027-01-01']);
+    expect(published(rows.slice(0, 1))).toEqual([]);
   });
 
   test('a row from before n was kept has its size in the note', () => {
-    const old = endToEndRow('2026-01-01', {});
+    const old = endToEndRow('2027-01-01', {});
     delete old.n;
     expect(sizeOf(old)).toBe(60_000);
-    expect(published([old, endToEndRow('2026-01-02', { n: 59_999 })])).toEqual(['2026-01-01']);
-    expect(published([old, endToEndRow('2026-01-02', {})])).toEqual(['2026-01-02']);
+    expect(published([old, endToEndRow('2027-01-02', { n: 59_999 })])).toEqual(['2027-01-01']);
+    expect(published([old, endToEndRow('2027-01-02', {})])).toEqual(['2027-01-02']);
   });
 
   test('a row of the own number of an older version gives way to that of today, not to --n', () => {
-    expect(published([row('2026-01-01'), { ...row('2026-01-02'), n: 100 }])).toEqual([
-      '2026-01-01',
+    expect(published([row('2027-01-01'), { ...row('2027-01-02'), n: 100 }])).toEqual([
+      '2027-01-01',
     ]);
-    expect(published([row('2026-01-01'), { ...row('2026-01-02'), n: null }])).toEqual([
-      '2026-01-02',
+    expect(published([row('2027-01-01'), { ...row('2027-01-02'), n: null }])).toEqual([
+      '2027-01-02',
     ]);
   });
 
@@ -158,34 +164,34 @@ describe('results', () => {
       bench: 'sessions',
       variant,
     });
-    const full = at('2026-01-01', { sessions: 2_000, seconds: 60, dkim: 'rsa' });
+    const full = at('2027-01-01', { sessions: 2_000, seconds: 60, dkim: 'rsa' });
     expect(
-      published([full, at('2026-01-02', { sessions: 500, seconds: 60, dkim: 'rsa' })]),
-    ).toEqual(['2026-01-01']);
+      published([full, at('2027-01-02', { sessions: 500, seconds: 60, dkim: 'rsa' })]),
+    ).toEqual(['2027-01-01']);
     expect(
-      published([full, at('2026-01-02', { sessions: 2_000, seconds: 5, dkim: 'rsa' })]),
-    ).toEqual(['2026-01-01']);
+      published([full, at('2027-01-02', { sessions: 2_000, seconds: 5, dkim: 'rsa' })]),
+    ).toEqual(['2027-01-01']);
     const soak = (day: string, seconds: number, count: number): ResultRow => {
       const one = { ...at(day, { seconds, dkim: 'none' }), bench: 'soak', n: null };
       const [ours, ...others] = one.result.contenders;
       if (ours === undefined) return one;
       return { ...one, result: { faults: [], contenders: [{ ...ours, count }, ...others] } };
     };
-    expect(published([soak('2026-01-01', 1_200, 1), soak('2026-01-02', 60, 9)])).toEqual([
-      '2026-01-01',
+    expect(published([soak('2027-01-01', 1_200, 1), soak('2027-01-02', 60, 9)])).toEqual([
+      '2027-01-01',
     ]);
-    expect(published([full, at('2026-01-02', { ...full.variant, dkim: 'none' })])).toHaveLength(2);
+    expect(published([full, at('2027-01-02', { ...full.variant, dkim: 'none' })])).toHaveLength(2);
   });
 
   test('a campaign of a million stands beside the run with peers, and has a bar for memory', () => {
     const million = { ...parseSettings(['--dkim', 'none', '--n', '1000000']), rounds: 1 };
     const large = endToEndRow(
-      '2026-01-02',
+      '2027-01-02',
       { variant: endToEnd.describe(million), n: million.n, rounds: 1 },
       false,
     );
     const variant = endToEnd.describe({ ...million, n: 60_000 });
-    expect(published([endToEndRow('2026-01-01', { variant }), large])).toHaveLength(2);
+    expect(published([endToEndRow('2027-01-01', { variant }), large])).toHaveLength(2);
     const bars = (n: number): string[] =>
       endToEnd.bars(large.result, { ...million, n }).map(({ what }) => what);
     expect(bars(1_000_000)).toContain('peak RSS, MB');
@@ -194,7 +200,7 @@ describe('results', () => {
 
   test('one run is enough in full and for what is measured once, and is said', () => {
     const claim = (pending: number): ResultRow => ({
-      ...row('2026-01-01'),
+      ...row('2027-01-01'),
       bench: 'claim',
       variant: { pending },
       rounds: 1,
@@ -208,11 +214,11 @@ describe('results', () => {
   });
 
   test('the page shows the ratio, and keeps what people wrote', () => {
-    const first = renderPage([row('2026-01-02T00:00:00')], new Map([['verp', 'It is HMAC.']]));
+    const first = renderPage([row('2027-01-02T00:00:00')], new Map([['verp', 'It is HMAC.']]));
     expect(first).toContain('| Volley | volley | 30 (20-40) |  | 3 | 90 |');
     expect(first).toContain('| 60 (50-70) | 0.5 x |');
     expect(first).toContain('| reached |');
     expect(renderPage([], notesOf(first))).not.toContain('It is HMAC.');
-    expect(renderPage([row('2026-01-02T00:00:00')], notesOf(first))).toContain('It is HMAC.');
+    expect(renderPage([row('2027-01-02T00:00:00')], notesOf(first))).toContain('It is HMAC.');
   });
 });
