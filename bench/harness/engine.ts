@@ -48,7 +48,7 @@ const ROOT = join(import.meta.dirname, '../..');
  *     16 MB       70 %     2               11,400       288 MB
  *     16 MB       50 %     2               11,400       258-290 MB
  */
-export const ENGINE_FLAGS = ['--max-semi-space-size=16', '--heap-growing-percent=70'];
+export const ENGINE_FLAGS = ['--max-semi-space-size=32', '--heap-growing-percent=70'];
 export const ENGINE_ENVIRONMENT = {
   MALLOC_ARENA_MAX: '2',
   NODE_COMPILE_CACHE: 'node_modules/.cache/volley',

@@ -14,7 +14,7 @@
  *           take 10 s a message: 200 messages/s, the whole engine in 356 MB.
  * See:      routes.ts (where mail goes), site.ts (connections), session.ts (the conversation).
  */
-import { idleMs, millisecondsOf } from '../kernel/clock.ts';
+import { millisecondsOf } from '../kernel/clock.ts';
 import { createByteBudget } from './byte-budget.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { Dialer } from './dial.ts';
@@ -28,7 +28,6 @@ import type { LocalDeps } from './local.ts';
 import { createMaildirs } from './maildir.ts';
 import { nameOfSite, NOWHERE } from './places.ts';
 import type { Destination } from './places.ts';
-import { createGrowth } from './growth.ts';
 import { createPool } from './pool.ts';
 import { createRequest, failRequest } from './request.ts';
 import type { RequestState } from './request.ts';
@@ -53,8 +52,6 @@ export interface MtaOptions extends DialerOptions {
   maxBytesInFlight?: number;
   maxConnectionAgeMs?: number;
   idleMs?: number;
-  /** For how long this process has had nothing to do; as it is when absent (growth.ts). */
-  processIdleMs?: () => number;
 }
 
 const MAX_AGE_MS = 300_000;
@@ -98,11 +95,6 @@ export function createMta(options: MtaOptions): MtaEngine {
     deps: {
       dialer,
       pool,
-      growth: createGrowth({
-        open: pool.open,
-        elapsedMs: () => performance.now(),
-        idleMs: options.processIdleMs ?? idleMs,
-      }),
       limits: {
         maxConnections: options.maxConnectionsPerSite,
         maxMessagesPerConnection: options.maxMessagesPerConnection,

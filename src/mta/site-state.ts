@@ -9,12 +9,10 @@ import type { Random } from '../kernel/clock.ts';
 import type { Connection } from './connection.ts';
 import type { Dialer } from './dial.ts';
 import type { Destination, Place } from './places.ts';
-import type { Growth } from './growth.ts';
 import type { Pool } from './pool.ts';
 import { isOver, need } from './request.ts';
 import type { RequestState } from './request.ts';
 import type { Work } from './session.ts';
-import { describeSource } from './source.ts';
 
 export interface SiteLimits {
   maxConnections: number;
@@ -27,7 +25,6 @@ export interface SiteLimits {
 export interface SiteDeps {
   dialer: Dialer;
   pool: Pool;
-  growth: Growth;
   limits: SiteLimits;
   random: Random;
   nowMs: () => number;
@@ -77,12 +74,8 @@ export interface Site {
   /** A transaction is being pulled for a further connection. */
   growing: boolean;
   waitsForPool: boolean;
-  /** This process had no time for a further connection. */
-  waitsToGrow: boolean;
   /** Whether the DNS was asked for it: before that it has no need of a place in the pool. */
   lookUp: 'not_begun' | 'under_way' | 'done';
-  /** The last dot was answered late. */
-  isSlow: boolean;
   /** After a refused further connection: not before then. */
   growAfterMs: number;
   /** Connections in a row that broke without serving anything. */
@@ -101,9 +94,7 @@ export function createSite(identity: SiteIdentity, deps: SiteDeps): Site {
     links: { dialing: new Set(), busy: new Set(), idle: new Set(), closing: new Set() },
     growing: false,
     waitsForPool: false,
-    waitsToGrow: false,
     lookUp: identity.destination.transport.to === null ? 'not_begun' : 'done',
-    isSlow: false,
     growAfterMs: 0,
     barren: 0,
     wornAfter: 0,
@@ -171,27 +162,6 @@ export function pick(
       best = request;
   }
   return best;
-}
-
-export function working({ links }: Site): number {
-  return links.dialing.size + links.busy.size;
-}
-
-/** Its source may have been taken out of the pool. */
-export function isOfPool(site: Site, { place }: Link): boolean {
-  const { pool } = site.destination;
-  const address = place?.sourceAddress ?? null;
-  if (pool === null || address === null) return true;
-  return site.deps.dialer.pools.find(pool).some((source) => describeSource(source) === address);
-}
-
-export function hasLinkTo(site: Site, to: Place): boolean {
-  const { busy, idle, closing } = site.links;
-  const linked = (links: ReadonlySet<Link>): boolean =>
-    [...links].some(
-      ({ place }) => place?.mxAddress === to.mxAddress && place.sourceAddress === to.sourceAddress,
-    );
-  return linked(busy) || linked(idle) || linked(closing);
 }
 
 /** How many more connections the requests may use, and how many works wait for one. */

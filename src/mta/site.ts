@@ -7,13 +7,12 @@
  * Promises: at most `maxConnectionsPerSite` connections, closing ones counted; the pool is asked for
  *           the first one when the DNS has told an address, or failed to. Nothing is pulled
  *           before a first connection is ready. Later connections are opened one for each
- *           transaction that is already pulled and waiting, so that one message never opens two, and
- *           to a receiver that answers at once only while this process has time for more (growth.ts).
+ *           transaction that is already pulled and waiting, so that one message never opens two.
  *           A transaction is pulled ahead (to travel behind the dot of the one before) only while the
  *           receiver answers within a second: what is pulled is soon sent, and pausing stays prompt.
  * Fails:    when no connection is left and none can be opened, all requests of the site fail with
  *           the reason; so they do when three connections in a row broke before serving anything.
- * See:      site-state.ts (connections as lists), request.ts, dial.ts, pool.ts, growth.ts.
+ * See:      site-state.ts (connections as lists), request.ts, dial.ts, pool.ts.
  */
 import { invariant } from '../kernel/errors.ts';
 import type { LiveListener } from './attempt.ts';
@@ -33,23 +32,12 @@ import {
 } from './request.ts';
 import type { RequestState } from './request.ts';
 import type { SessionEnd, Work } from './session.ts';
-import {
-  createLink,
-  demandOf,
-  hasLinkTo,
-  isOfPool,
-  move,
-  pick,
-  retire,
-  settle,
-  working,
-} from './site-state.ts';
+import { describeSource } from './source.ts';
+import { createLink, demandOf, move, pick, retire, settle } from './site-state.ts';
 import type { Link, Site } from './site-state.ts';
 import type { SiteFailure } from './transaction.ts';
 
 const PROMPT_MS = 1_000;
-/** Waiting for such a receiver costs no time of ours: only more connections make it faster. */
-const SLOW_MS = 200;
 const GROW_PAUSE_MS = 10_000;
 const MAX_BARREN = 3;
 
@@ -172,6 +160,18 @@ function shouldRetire(site: Site, link: Link): boolean {
   return deps.pool.isContended() && working(site) > deps.fairShare();
 }
 
+function working({ links }: Site): number {
+  return links.dialing.size + links.busy.size;
+}
+
+/** Its source may have been taken out of the pool. */
+function isOfPool(site: Site, { place }: Link): boolean {
+  const { pool } = site.destination;
+  const address = place?.sourceAddress ?? null;
+  if (pool === null || address === null) return true;
+  return site.deps.dialer.pools.find(pool).some((source) => describeSource(source) === address);
+}
+
 function grow(site: Site): void {
   const request = pick(site);
   const { dialing, busy, idle, closing } = site.links;
@@ -191,26 +191,9 @@ function grow(site: Site): void {
   // As many again as are working already, no more, and never more than there is room for.
   if (dialing.size >= busy.size || site.deps.nowMs() < site.growAfterMs) return;
   const [room, waiting] = demandOf(site);
-  if (dialing.size >= room || !mayGrow(site)) return;
-  if (waiting > dialing.size) openFurther(site);
+  if (dialing.size >= room) return;
+  if (waiting > dialing.size) open(site);
   else if (!request.exhausted) pullToGrow(site, request);
-}
-
-/** When not, it is tried again a little later. */
-function mayGrow(site: Site): boolean {
-  if (site.isSlow) return true;
-  if (site.waitsToGrow) return false;
-  const may = site.deps.growth.mayOpen(() => {
-    site.waitsToGrow = false;
-    pump(site);
-  });
-  site.waitsToGrow = !may;
-  return may;
-}
-
-function openFurther(site: Site): void {
-  if (!site.isSlow) site.deps.growth.opened();
-  open(site);
 }
 
 function hasWork(request: RequestState): boolean {
@@ -257,6 +240,15 @@ function beginLookUp(site: Site): void {
     site.lookUp = 'done';
     pump(site);
   });
+}
+
+function hasLinkTo(site: Site, to: Place): boolean {
+  const { busy, idle, closing } = site.links;
+  const linked = (links: ReadonlySet<Link>): boolean =>
+    [...links].some(
+      ({ place }) => place?.mxAddress === to.mxAddress && place.sourceAddress === to.sourceAddress,
+    );
+  return linked(busy) || linked(idle) || linked(closing);
 }
 
 function onReady(site: Site, link: Link, dialed: Extract<Dialed, { ok: true }>): void {
@@ -342,7 +334,6 @@ function onDone(site: Site, link: Link, work: Work, dotReplyMs: number | null): 
   if (dotReplyMs !== null) {
     link.finished += 1;
     link.prompt = dotReplyMs < PROMPT_MS;
-    site.isSlow = dotReplyMs >= SLOW_MS;
   }
   if (link.useful) site.barren = 0;
   if (link.works.size === 0) release(site, link);

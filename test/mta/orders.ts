@@ -42,8 +42,6 @@ export function makeMta(options: Partial<MtaOptions> = {}): MtaEngine {
     maxMessagesPerRoundTrip: 8,
     connectTimeoutMs: 2_000,
     idleMs: 50,
-    // Whatever else the machine does: as if there was time for further connections.
-    processIdleMs: () => performance.now(),
     timeouts: QUICK,
     now: () => new Date(),
     random: Math.random,

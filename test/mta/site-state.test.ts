@@ -1,7 +1,6 @@
 /** When a connection is closed for its age or for doing nothing: never all at one moment. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createDialer } from '../../src/mta/dialer.ts';
-import { createGrowth } from '../../src/mta/growth.ts';
 import { createPool } from '../../src/mta/pool.ts';
 import { createLink, createSite, move } from '../../src/mta/site-state.ts';
 import type { Site } from '../../src/mta/site-state.ts';
@@ -25,7 +24,6 @@ function siteWith(random: () => number): Site {
     {
       dialer,
       pool,
-      growth: createGrowth({ open: pool.open, elapsedMs: () => 0, idleMs: () => 0 }),
       limits: {
         maxConnections: 10,
         maxMessagesPerConnection: 10,
