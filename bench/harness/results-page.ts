@@ -52,8 +52,16 @@ export function renderPage(rows: readonly ResultRow[], notes: Map<string, string
     last = row.bench;
     parts.push(section(row));
   }
+  // What people wrote is theirs: it waits for the next measurement.
+  const shown = new Set(['summary', ...rows.map(({ bench }) => bench)]);
+  for (const name of notes.keys()) {
+    if (!shown.has(name)) parts.push(`## ${name}`, noteBlock(name, notes), NOT_MEASURED);
+  }
   return `${parts.join('\n\n')}\n`;
 }
+
+const NOT_MEASURED =
+  'Not measured since this bench or what it measures changed; what is written above is of before.';
 
 function noteBlock(name: string, notes: Map<string, string>): string {
   return `<!-- notes ${name} -->\n${notes.get(name) ?? ''}\n<!-- end -->`;
