@@ -6,14 +6,14 @@
  * and with a ledger which recipient had how many.
  */
 import { fork, spawn } from 'node:child_process';
-import { createServer, connect } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { postfixFolder, postfixLibraries } from '../peers/installed.ts';
 import { messageOf } from '../../src/kernel/errors.ts';
 import { answerOf, dismiss, endOf, failureOf } from './child.ts';
 import type { LedgerAnswer, LedgerQuestion, OwnSinkOptions, SinkCounts } from './own-sink.ts';
+import { freePort } from './free-port.ts';
 import { heldByRun, killed } from './run-scope.ts';
 import type { Settings } from './settings.ts';
 import { cpuSecondsOf } from './usage.ts';
@@ -143,16 +143,6 @@ async function startSmtpSink(program: string): Promise<Sink> {
 export function parseSmtpSink(tail: string): { connections: number; messages: number } {
   const [, connections, messages] = /sess=(\d+) quit=\d+ mesg=(\d+)\r[^\r]*$/.exec(tail) ?? [];
   return { connections: Number(connections ?? 0), messages: Number(messages ?? 0) };
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 export async function untilListening(port: number): Promise<void> {

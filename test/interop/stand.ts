@@ -8,7 +8,7 @@ import { expect, inject } from 'vitest';
 import { startDelayProxy } from '../../bench/harness/delay-proxy.ts';
 import { verifyBalance } from '../../src/campaigns/reports.ts';
 import { parseId } from '../../src/kernel/ids.ts';
-import { freePort } from '../harness/child.ts';
+import { freePort } from '../../bench/harness/free-port.ts';
 import { startWorld, statesOf, until } from '../harness/world.ts';
 import type { Report, TestWorld } from '../harness/world.ts';
 import { certificateFor } from '../mta/smtp-host.ts';
