@@ -17,6 +17,7 @@ import { stopAndCount } from '../harness/final-count.ts';
 import { startPostgres } from '../harness/postgres.ts';
 import type { BenchDatabase } from '../harness/postgres.ts';
 import type { Settings } from '../harness/settings.ts';
+import { usedBetween } from '../harness/usage.ts';
 import { startSink } from '../harness/sink.ts';
 import type { Sink } from '../harness/sink.ts';
 
@@ -124,8 +125,7 @@ async function run(world: World, wanted: number, seconds: number): Promise<Sampl
   await sleep(seconds * 1_000);
   const count = (await sink.messages()) - first;
   const tookSeconds = (performance.now() - windowMs) / 1_000;
-  const cpuAfter = engine.cpuSeconds();
-  const cpuSeconds = cpuBefore === null || cpuAfter === null ? null : cpuAfter - cpuBefore;
+  const cpuSeconds = usedBetween(cpuBefore, engine.cpuSeconds());
   const rssEnd = engine.rssBytes();
   const peakRssBytes = engine.peakRssBytes();
   const connections = await sink.connections();

@@ -14,6 +14,7 @@ import type { EngineProcess } from './engine.ts';
 import { keepKeys } from './fill.ts';
 import { BOUNCE_DOMAIN, campaignContent, DOMAIN, recipientOf } from './message.ts';
 import type { Dkim, Mode } from './settings.ts';
+import { cpuFigure, usedBetween } from './usage.ts';
 import type { Sink } from './sink.ts';
 
 export interface CampaignPlan {
@@ -86,13 +87,13 @@ export async function runCampaign(world: SendingWorld, plan: CampaignPlan): Prom
   return {
     count: plan.n,
     seconds,
-    cpuSeconds: difference(after.engine, before.engine),
+    cpuSeconds: usedBetween(before.engine, after.engine),
     peakRssBytes: sumOf(world.engines.map((engine) => engine.peakRssBytes())),
     figures: {
       uploadSeconds: (uploadedMs - beganMs) / 1_000,
       sendSeconds: (endedMs - uploadedMs) / 1_000,
-      ...perUnit('databaseCpuUs', difference(after.database, before.database), plan.n),
-      ...perUnit('sinkCpuUs', difference(after.sink, before.sink), plan.n),
+      ...cpuFigure('databaseCpuUs', usedBetween(before.database, after.database), plan.n),
+      ...cpuFigure('sinkCpuUs', usedBetween(before.sink, after.sink), plan.n),
       messages,
       connections: after.connections - before.connections,
     },
@@ -126,14 +127,6 @@ async function usageOf(world: SendingWorld): Promise<Usage> {
 /** What is not known of one is not known of all. */
 function sumOf(values: readonly (number | null)[]): number | null {
   return values.reduce((total, one) => (total === null || one === null ? null : total + one), 0);
-}
-
-function difference(after: number | null, before: number | null): number | null {
-  return after === null || before === null ? null : after - before;
-}
-
-function perUnit(name: string, seconds: number | null, n: number): Record<string, number> {
-  return seconds === null ? {} : { [name]: (seconds * 1e6) / n };
 }
 
 /** Final outcomes of a campaign, from the rollups: a handful of rows whatever the list. */

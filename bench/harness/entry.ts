@@ -3,7 +3,7 @@
  *
  * Promises: at Ctrl-C or SIGTERM everything that the run has started is ended (no PostgreSQL, sink,
  *           engine, peer or temporary folder stays), then the process exits with 128 + signal; a
- *           second signal ends it at once. A mistake is a sentence on stderr and exit code 2, anything
+ *           second signal ends it at once. A closed stdout (`| head`) ends it so, too. A mistake is a sentence on stderr and exit code 2, anything
  *           else that fails one and exit code 1: no stack.
  */
 import { constants } from 'node:os';
@@ -26,7 +26,7 @@ export async function runEntry({ exitNow, profileFolder, main }: Entry): Promise
   const stack = createResourceStack();
   const abort = new AbortController();
   const outer = { stack, profileFolder: profileFolder ?? null, signal: abort.signal };
-  const stopped = interrupted(exitNow);
+  const stopped = Promise.race([interrupted(exitNow), closedOutput()]);
   const ended = inScope(main, outer).catch(tell);
   const first = await Promise.race([ended, stopped]);
   if (typeof first === 'number') return first;
@@ -38,6 +38,11 @@ export async function runEntry({ exitNow, profileFolder, main }: Entry): Promise
     console.error(sentenceOf(error));
   }
   return exitNow(128 + constants.signals[first]);
+}
+
+/** Whoever read it has gone: nobody is left to work for. */
+function closedOutput(): Promise<'SIGPIPE'> {
+  return new Promise((resolve) => process.stdout.on('error', () => resolve('SIGPIPE')));
 }
 
 function tell(error: unknown): number {

@@ -12,6 +12,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ChildProcess } from 'node:child_process';
 import { createResourceStack } from '../../src/kernel/lifecycle.ts';
 import type { ResourceStack } from '../../src/kernel/lifecycle.ts';
+import { endOf } from './child.ts';
 
 export interface RunScope {
   stack: ResourceStack;
@@ -45,10 +46,7 @@ export function heldByRun(name: string, end: () => Promise<void> | void): void {
 
 /** Ends a child at once, whatever it does; resolves when it is gone. */
 export async function killed(child: ChildProcess): Promise<void> {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGKILL');
-  await gone;
+  await endOf(child, () => void child.kill('SIGKILL'));
 }
 
 /** After a signal nobody goes on: the process ends as soon as all is released. */

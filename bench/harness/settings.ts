@@ -84,6 +84,10 @@ export function isUsage(error: unknown): error is Error {
   return code.startsWith('ERR_PARSE_ARGS');
 }
 
+/** Days of work for whatever is measured. */
+const MAX_N = 1_000_000_000;
+const MAX_OTHER = 1_000_000;
+
 /** Below it the parts of a message that campaigns and prebuilt ones have are larger than the size. */
 export const MIN_SIZE_BYTES = 2_048;
 
@@ -99,7 +103,7 @@ export function parseSettings(args: readonly string[]): Settings {
     given: tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : [])),
     help: values.help,
     names: positionals,
-    n: values.n === undefined ? null : whole('--n', values.n, 1),
+    n: values.n === undefined ? null : whole('--n', values.n, 1, MAX_N),
     sizeBytes: whole('--size', values.size, MIN_SIZE_BYTES),
     dkim: values.dkim === undefined ? null : oneOf('--dkim', values.dkim, DKIMS),
     mode: values.mode === undefined ? null : oneOf('--mode', values.mode, MODES),
@@ -118,10 +122,10 @@ const DKIMS = ['rsa', 'ed25519', 'none'] as const;
 const MODES = ['parallel', 'single_copy'] as const;
 const SINKS = ['postfix', 'own'] as const;
 
-function whole(option: string, text: string, min: number): number {
+function whole(option: string, text: string, min: number, max = MAX_OTHER): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < min) {
-    throw new UsageError(`${option} must be a whole number from ${min} up`);
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new UsageError(`${option} must be a whole number from ${min} to ${max}`);
   }
   return value;
 }

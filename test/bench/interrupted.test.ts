@@ -1,14 +1,14 @@
 /** A signal in the middle of a benchmark: nothing that it has started stays. */
 import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { constants } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 let folder = '';
 beforeEach(() => {
-  folder = mkdtempSync('/tmp/volley-interrupted-');
+  folder = mkdtempSync(join(tmpdir(), 'volley-interrupted-'));
   // PostgreSQL, which is not run by root, must get in.
   chmodSync(folder, 0o755);
 });
@@ -88,6 +88,18 @@ describe('a signal in the middle of a bench', () => {
   );
 });
 
+test('a closed stdout ends a bench, and leaves no folder', { timeout: 60_000 }, async () => {
+  const args = ['end-to-end', '--dkim', 'none', '--sink', 'own', '--no-keep', '--n', '200'];
+  const child = spawn(process.execPath, ['bench/main.ts', ...args, '--rounds', '1000'], {
+    env: { ...process.env, TMPDIR: folder },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  child.stdout.once('data', () => child.stdout.destroy());
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  expect(code).toBe(128 + constants.signals.SIGPIPE);
+  expect(readdirSync(folder).filter((name) => name.startsWith('volley-'))).toEqual([]);
+});
+
 function run(program: string, args: string[]): { code: number; stdout: string; stderr: string } {
   try {
     const options = { encoding: 'utf8', stdio: 'pipe' } as const;
@@ -103,6 +115,7 @@ describe('the command line of bench/', () => {
   test.each([
     ['main.ts', ['no-such-bench'], 'no such bench: no-such-bench'],
     ['main.ts', ['verp', '--foo'], '--foo'],
+    ['main.ts', ['verp', '--n', '1e20'], '--n must be a whole number from 1 to 1000000000'],
     ['main.ts', ['verp', '--rtt', '5'], '--rtt changes nothing in verp'],
     ['main.ts', ['verp', '--json', '/no/such/folder/x'], '--json: ENOENT'],
     ['main.ts', ['peers', 'instal'], 'peers install'],
